@@ -1,0 +1,92 @@
+"""What every arrow of the road goes through: the policy is asked first, and the log holds what happened."""
+
+from __future__ import annotations
+
+import getpass
+from dataclasses import dataclass
+from typing import Any
+
+from policies.access import Action, Purpose, decide
+from policies.audit import AuditLog, Event
+from policies.errors import AccessDenied
+from policies.keys import KeyRing, create_keys
+from policies.policy import Policy, load_policy
+from policies.workspace import ServerHome, SiteHome, Workspace
+
+
+@dataclass(frozen=True)
+class Guard:
+    """A policy, the log beside it, and the account that acts."""
+
+    policy: Policy
+    log: AuditLog
+    actor: str
+
+    def permit(self, action: Action, purpose: Purpose) -> None:
+        """Go on only if the access policy permits it.
+
+        Raises:
+            AccessDenied: it does not; the denial stands in the log.
+        """
+        roles = self.policy.people.get(self.actor, frozenset())
+        decision = decide(self.actor, roles, action, purpose)
+        if not decision.permitted:
+            self.record(Event.ACCESS_DENIED, action=action, purpose=purpose, policy_set=decision.policy_set)
+            raise AccessDenied(
+                f"no policy lets '{self.actor}' (roles: {', '.join(sorted(roles)) or 'none'}) {action} for {purpose}",
+                f"Ask {self.policy.contact.compliance_officer}; roles stand under [people] in the policy file.",
+            )
+
+    def record(self, event: Event, **details: Any) -> None:
+        """Write what happened, with the hash of the policy in force."""
+        self.log.append(event, policy=self.policy.digest, **details)
+
+
+@dataclass(frozen=True)
+class Site:
+    """One hospital, opened: its home, its keys and its guard."""
+
+    home: SiteHome
+    keys: KeyRing
+    guard: Guard
+
+    @property
+    def name(self) -> str:
+        return self.home.name
+
+
+@dataclass(frozen=True)
+class Server:
+    """The server, opened."""
+
+    home: ServerHome
+    keys: KeyRing
+    guard: Guard
+
+
+def open_site(workspace: Workspace, name: str, actor: str | None = None) -> Site:
+    """Open a hospital's home, making it and its keys where there is none.
+
+    Args:
+        actor: the account that acts; the one of the operating system by default.
+
+    Raises:
+        PolicyError: there is no policy, or it is not valid; nothing is made then.
+        IntegrityError: a key cannot be used.
+    """
+    home = workspace.site(name)
+    keys, guard = _open(workspace, home, name, actor)
+    return Site(home, keys, guard)
+
+
+def open_server(workspace: Workspace, actor: str | None = None) -> Server:
+    """Open the server's home; as `open_site`."""
+    keys, guard = _open(workspace, workspace.server, "server", actor)
+    return Server(workspace.server, keys, guard)
+
+
+def _open(workspace: Workspace, home: SiteHome | ServerHome, name: str, actor: str | None) -> tuple[KeyRing, Guard]:
+    policy = load_policy(workspace.policy)
+    keys = create_keys(home.keys, name)
+    account = actor or getpass.getuser()
+    return keys, Guard(policy, AuditLog(home.audit, keys, account), account)

@@ -1,0 +1,143 @@
+"""The only place where the name of a file on disk is born.
+
+WORKSPACE/
+  policy.toml               the hospital's decisions
+  sites/<site>/             what belongs to one hospital and never leaves it
+    keys/ audit/ vault/ cache/ ledger.sqlite problems/ plans/ updates/ scores/
+  server/                   what belongs to the server
+    keys/ audit/ runs/
+  models/<model>/           signed models, which both may read
+  trusted/                  public keys whose models are believed
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+from policies.errors import InputError
+
+WORKSPACE_VARIABLE = "CONFIDE_WORKSPACE"
+DEFAULT_WORKSPACE = Path("confide-workspace")
+_NAME = re.compile(r"[a-z0-9][a-z0-9_.-]{0,63}")
+
+
+def checked_name(name: str, what: str) -> str:
+    """A name that is safe as a part of a path.
+
+    Raises:
+        InputError: it holds anything but small letters, digits, '_', '.' and '-', or is longer than 64.
+    """
+    if not _NAME.fullmatch(name):
+        raise InputError(f"'{name}' is no name for a {what}", "Use up to 64 of a-z, 0-9, '_', '.' and '-'.")
+    return name
+
+
+@dataclass(frozen=True)
+class ServerHome:
+    """What belongs to the server."""
+
+    root: Path
+
+    @property
+    def keys(self) -> Path:
+        return self.root / "keys"
+
+    @property
+    def audit(self) -> Path:
+        return self.root / "audit"
+
+    def run(self, plan: str) -> Path:
+        """Rounds of a plan: global weights and public scores."""
+        return self.root / "runs" / checked_name(plan, "plan")
+
+
+@dataclass(frozen=True)
+class SiteHome:
+    """What belongs to one hospital and never leaves it."""
+
+    name: str
+    root: Path
+
+    @property
+    def keys(self) -> Path:
+        return self.root / "keys"
+
+    @property
+    def audit(self) -> Path:
+        return self.root / "audit"
+
+    @property
+    def vault(self) -> Path:
+        return self.root / "vault"
+
+    @property
+    def ledger_url(self) -> str:
+        return f"sqlite:///{(self.root / 'ledger.sqlite').resolve()}"
+
+    def problems(self, job: str) -> Path:
+        """What a de-identification left out, line by line."""
+        return self.root / "problems" / f"{checked_name(job, 'job')}.ndjson"
+
+    def plan(self, plan: str) -> Path:
+        """An approved plan, with the folder of the data that it may use."""
+        return self.root / "plans" / f"{checked_name(plan, 'plan')}.json"
+
+    def cache(self, plan: str) -> Path:
+        """Encrypted hidden states of the frozen layers."""
+        return self.root / "cache" / f"{checked_name(plan, 'plan')}.bin"
+
+    def update(self, plan: str, round_number: int) -> Path:
+        """A noisy update, kept before it is sent so that a retry sends the same bytes."""
+        return self.root / "updates" / checked_name(plan, "plan") / f"round-{round_number:04d}.safetensors"
+
+    def scores(self, plan: str) -> Path:
+        """The site's own losses and scores; they stay here."""
+        return self.root / "scores" / f"{checked_name(plan, 'plan')}.ndjson"
+
+
+@dataclass(frozen=True)
+class Workspace:
+    """A folder with a policy, sites, a server and signed models."""
+
+    root: Path
+
+    @classmethod
+    def find(cls, chosen: Path | None = None) -> Workspace:
+        """The folder that was asked for, else $CONFIDE_WORKSPACE, else ./confide-workspace."""
+        return cls(chosen or Path(os.environ.get(WORKSPACE_VARIABLE) or DEFAULT_WORKSPACE))
+
+    @property
+    def policy(self) -> Path:
+        return self.root / "policy.toml"
+
+    @property
+    def server(self) -> ServerHome:
+        return ServerHome(self.root / "server")
+
+    @property
+    def models(self) -> Path:
+        return self.root / "models"
+
+    @property
+    def trusted(self) -> Path:
+        return self.root / "trusted"
+
+    def site(self, name: str) -> SiteHome:
+        return SiteHome(checked_name(name, "site"), self.root / "sites" / name)
+
+    def sites(self) -> tuple[SiteHome, ...]:
+        """Every hospital of this workspace, by name."""
+        folder = self.root / "sites"
+        names = sorted(entry.name for entry in folder.iterdir() if entry.is_dir()) if folder.is_dir() else []
+        return tuple(self.site(name) for name in names)
+
+    # What the demonstration adds: exports that a hospital would have already.
+
+    def export(self, site: str) -> Path:
+        return self.root / "exports" / checked_name(site, "site")
+
+    def deidentified(self, site: str) -> Path:
+        return self.root / "deidentified" / checked_name(site, "site")
