@@ -23,7 +23,7 @@ from typing import Any
 from policies.errors import IntegrityError
 from policies.files import READABLE, canonical_json, storage_errors, write_whole
 from policies.keys import KeyRing, PublicKey
-from policies.tlog import Frontier, leaf_hash
+from policies.tlog import EMPTY_ROOT, Frontier, leaf_hash
 
 ENTRY_VERSION = 1
 LARGEST_ENTRY = 64 * 1024
@@ -44,6 +44,7 @@ class Event(StrEnum):
     BUDGET_REFUSED = "budget.refused"
     BUDGET_SPENT = "budget.spent"
     UPDATE_RELEASED = "update.released"
+    ROUND_FAILED = "round.failed"
     ROUND_AGGREGATED = "round.aggregated"
     MODEL_SIGNED = "model.signed"
     MODEL_LOADED = "model.loaded"
@@ -83,6 +84,9 @@ class Checkpoint:
     def text(self) -> bytes:
         """The three lines that are signed (C2SP tlog-checkpoint)."""
         return f"{self.origin}\n{self.size}\n{base64.b64encode(self.root).decode()}\n".encode()
+
+
+_NOTHING_SIGNED = Checkpoint("", 0, EMPTY_ROOT)
 
 
 class AuditLog:
@@ -129,15 +133,18 @@ class AuditLog:
 
     def _catch_up(self, stream: Any) -> None:
         """Read what other processes appended, and stand on what the checkpoint signed."""
-        signed = read_checkpoint(self.folder, self._keys.public)
+        signed = read_checkpoint(self.folder, self._keys.public) or _NOTHING_SIGNED
+        whole = stream.seek(0, os.SEEK_END) >= self._offset
         stream.seek(self._offset)
         frontier, offset = self._frontier, self._offset
-        while frontier.size < (signed.size if signed else 0):
+        while frontier.size < signed.size:
             line = stream.readline()
             if not line.endswith(b"\n"):
                 break
             frontier, offset = frontier.with_leaf(leaf_hash(line[:-1])), offset + len(line)
-        if signed and (frontier.size, frontier.root()) != (signed.size, signed.root):
+        stream.seek(offset)
+        follows = (frontier.size, frontier.root()) == (signed.size, signed.root) and not _lines_follow(stream.read())
+        if not (whole and follows):
             raise IntegrityError(f"{self.folder}: the log is not what its checkpoint signed; nothing may be appended")
         stream.truncate(offset)  # a line after the checkpoint is one whose append never finished
         stream.seek(offset)
@@ -150,21 +157,35 @@ def read_entries(folder: Path, key: PublicKey) -> list[Entry]:
     Raises:
         IntegrityError: naming the first bad entry; nothing is returned then, since nothing after it can be trusted.
     """
-    signed = read_checkpoint(folder, key)
-    path = folder / "entries.ndjson"
-    if signed is None:
-        if path.exists() and path.stat().st_size:
-            raise IntegrityError(f"{folder}: the log has entries but no checkpoint")
-        return []
-    entries, frontier = [], Frontier()
-    for line in path.read_bytes().split(b"\n")[: signed.size] if path.exists() else []:
+    signed, data = _snapshot(folder, key)
+    entries, frontier, offset = [], Frontier(), 0
+    for line in data.split(b"\n")[:-1][: signed.size]:
         entries.append(_decode(line, frontier, folder))
-        frontier = frontier.with_leaf(leaf_hash(line))
+        frontier, offset = frontier.with_leaf(leaf_hash(line)), offset + len(line) + 1
     if frontier.size < signed.size:
-        raise IntegrityError(f"{folder}: entry {frontier.size} of {signed.size} is missing")
+        raise IntegrityError(f"{folder}: entry {frontier.size} of {signed.size} is missing or cut short")
     if frontier.root() != signed.root:
         raise IntegrityError(f"{folder}: entry {frontier.size - 1} was altered after it was signed")
+    if _lines_follow(data[offset:]):
+        raise IntegrityError(f"{folder}: entry {frontier.size} and those after it are not signed by the checkpoint")
     return entries
+
+
+def _snapshot(folder: Path, key: PublicKey) -> tuple[Checkpoint, bytes]:
+    """Checkpoint and lines as one and the same append left them."""
+    path = folder / "entries.ndjson"
+    with storage_errors(folder):
+        signed = read_checkpoint(folder, key) or _NOTHING_SIGNED
+        if not path.exists():
+            return signed, b""
+        with path.open("rb") as stream:
+            fcntl.flock(stream, fcntl.LOCK_SH)
+            return read_checkpoint(folder, key) or _NOTHING_SIGNED, stream.read()
+
+
+def _lines_follow(rest: bytes) -> bool:
+    """Whether more follows the signed lines than the one, whole or torn, that a crash can leave behind."""
+    return b"\n" in rest[:-1]
 
 
 def _decode(line: bytes, before: Frontier, folder: Path) -> Entry:
@@ -177,8 +198,10 @@ def _decode(line: bytes, before: Frontier, folder: Path) -> Entry:
         raise IntegrityError(f"{folder}: entry {before.size} is no entry of this version") from None
     if version != ENTRY_VERSION:
         raise IntegrityError(f"{folder}: entry {before.size} has the unknown version {version}")
-    if sequence != before.size or root != before.root():
-        raise IntegrityError(f"{folder}: entry {max(before.size - 1, 0)} was altered, or entry {before.size} moved")
+    if sequence != before.size:
+        raise IntegrityError(f"{folder}: entry {before.size} is not in its place, which holds number {sequence}")
+    if root != before.root():
+        raise IntegrityError(f"{folder}: entry {max(before.size - 1, 0)} was altered, or entry {before.size} was")
     return entry
 
 
@@ -227,7 +250,7 @@ def read_checkpoint(folder: Path, key: PublicKey) -> Checkpoint | None:
     """The signed tree head of a log, or None where there is none yet.
 
     Raises:
-        IntegrityError: the checkpoint is torn, or not signed by this key.
+        IntegrityError: the checkpoint is torn, not signed by this key, or of another log.
     """
     try:
         note = (folder / "checkpoint").read_bytes()
@@ -236,11 +259,13 @@ def read_checkpoint(folder: Path, key: PublicKey) -> Checkpoint | None:
     try:
         text, signatures = note.split(b"\n\n", 1)
         origin, size, root = text.decode().split("\n")
-        mark, _, signature = signatures.decode().strip().split(" ")
+        mark, signer, signature = signatures.decode().removesuffix("\n").split(" ")
         raw = base64.b64decode(signature, validate=True)
-        if mark != "\u2014" or raw[:4] != _key_id(key):
+        if (mark, signer, raw[:4]) != ("\u2014", key.name, _key_id(key)):
             raise IntegrityError(f"{folder}: the checkpoint is signed by an unknown key")
         key.verify(raw[4:], text + b"\n")
+        if origin != key.name:
+            raise IntegrityError(f"{folder}: the checkpoint is that of another log, '{origin}'")
         return Checkpoint(origin, int(size), base64.b64decode(root, validate=True))
     except ValueError:
         raise IntegrityError(f"{folder}: the checkpoint is torn") from None

@@ -77,6 +77,6 @@ def storage_errors(path: Path) -> Iterator[None]:
             raise StorageError(f"{path}: the disk is full; nothing was half written") from error
         if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
             raise StorageError(
-                f"{path}: no right to write here", "Choose a folder that you own, or ask for the right to write."
+                f"{path}: no right to read or write here", "Choose a folder that you own, or ask for the right."
             ) from error
         raise StorageError(f"{path}: the machine refused ({os.strerror(error.errno or 0)})") from error

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-import getpass
+import os
+import pwd
 from dataclasses import dataclass
 from typing import Any
 
@@ -85,8 +86,16 @@ def open_server(workspace: Workspace, actor: str | None = None) -> Server:
     return Server(workspace.server, keys, guard)
 
 
+def account_name() -> str:
+    """The account of this process by the operating system, not by $USER or $LOGNAME, which anyone may set."""
+    try:
+        return pwd.getpwuid(os.getuid()).pw_name
+    except KeyError:  # a container's user without a name
+        return f"uid-{os.getuid()}"
+
+
 def _open(workspace: Workspace, home: SiteHome | ServerHome, name: str, actor: str | None) -> tuple[KeyRing, Guard]:
     policy = load_policy(workspace.policy)
     keys = create_keys(home.keys, name)
-    account = actor or getpass.getuser()
+    account = actor or account_name()
     return keys, Guard(policy, AuditLog(home.audit, keys, account), account)

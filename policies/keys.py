@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import stat
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from cryptography.exceptions import InvalidSignature
+from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 
 from policies.errors import IntegrityError
-from policies.files import OWNER_ONLY, write_whole
+from policies.files import OWNER_ONLY, storage_errors, write_whole
 
 _SIGNING, _WRAPPING, _PSEUDONYMS = "signing.key", "wrapping.key", "pseudonyms.key"
 _KEY_BYTES = 32
@@ -59,14 +62,25 @@ class KeyRing:
 def create_keys(folder: Path, name: str) -> KeyRing:
     """Make and keep new keys, readable by their owner only; keys that exist are opened instead."""
     if not (folder / _SIGNING).exists():
+        with _alone_in(folder):
+            for file in (_WRAPPING, _PSEUDONYMS, _SIGNING):  # signing last: a folder that has it is complete
+                if not (folder / file).exists():
+                    write_whole(folder / file, os.urandom(_KEY_BYTES), OWNER_ONLY)
+    return open_keys(folder, name)
+
+
+@contextmanager
+def _alone_in(folder: Path) -> Iterator[None]:
+    """Hold the folder, so that of two processes that make its keys the second finds those of the first."""
+    with storage_errors(folder):
         folder.mkdir(parents=True, exist_ok=True)
         folder.chmod(0o700)
-        for file in (_WRAPPING, _PSEUDONYMS):
-            if not (folder / file).exists():
-                write_whole(folder / file, os.urandom(_KEY_BYTES), OWNER_ONLY)
-        # The signing key comes last: a folder that has it is complete.
-        write_whole(folder / _SIGNING, Ed25519PrivateKey.generate().private_bytes_raw(), OWNER_ONLY)
-    return open_keys(folder, name)
+        handle = os.open(folder, os.O_RDONLY)
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX)
+            yield
+        finally:
+            os.close(handle)
 
 
 def open_keys(folder: Path, name: str) -> KeyRing:
@@ -102,7 +116,7 @@ def public_key_from_pem(name: str, pem: bytes) -> PublicKey:
     """Raises IntegrityError where the text holds no Ed25519 public key."""
     try:
         public = serialization.load_pem_public_key(pem)
-    except ValueError:
+    except (ValueError, UnsupportedAlgorithm):
         public = None
     if not isinstance(public, Ed25519PublicKey):
         raise IntegrityError(f"the public key of '{name}' is no Ed25519 key")

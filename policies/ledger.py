@@ -6,17 +6,19 @@ process: nothing is ever taken back. The ledger is handed its accountant.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
 import sqlalchemy as sql
 
-from policies.errors import BudgetError, IntegrityError
+from policies.errors import BudgetError, IntegrityError, StorageError
 from policies.releases import PoissonSampledGaussian, epsilon_text
 
 Accountant = Callable[[Sequence[PoissonSampledGaussian], float], float]
 SCHEMA_VERSION = 1
+_PATIENCE = 60  # seconds that a booking waits while another one's accountant computes
 
 _metadata = sql.MetaData()
 _spending = sql.Table(
@@ -51,16 +53,20 @@ class Ledger:
         accountant: gives the epsilon of a list of releases at a delta.
         epsilon: the cap.
         delta: fixed for the life of the cohort.
+
+    Raises:
+        StorageError: the disk or the database refuses, or another booking did not end in a minute.
+        IntegrityError: what stands there is no ledger of this version.
     """
 
     def __init__(self, url: str, accountant: Accountant, *, epsilon: float, delta: float) -> None:
-        self._engine = sql.create_engine(url)
+        embedded = sql.make_url(url).get_backend_name() == "sqlite"
+        self._engine = sql.create_engine(url, connect_args={"timeout": _PATIENCE} if embedded else {})
         self._accountant, self.cap, self.delta = accountant, epsilon, delta
-        if self._engine.dialect.name == "sqlite":
+        if embedded:
             # A write takes the lock when it begins, so that two trainings never both see the same room.
             sql.event.listen(self._engine, "begin", lambda link: link.exec_driver_sql("BEGIN IMMEDIATE"))
-            sql.event.listen(self._engine, "connect", _manual_transactions)
-        with self._engine.begin() as link:
+        with self._transaction() as link:
             _metadata.create_all(link)
             number = link.execute(sql.select(_version.c.number)).scalar()
             if number is None:
@@ -70,7 +76,7 @@ class Ledger:
 
     def spendings(self) -> list[Spending]:
         """All booked releases, the oldest first."""
-        with self._engine.begin() as link:
+        with self._transaction() as link:
             return self._read(link)
 
     def spent(self) -> float:
@@ -91,12 +97,22 @@ class Ledger:
         Raises:
             BudgetError: the cap would be exceeded; nothing is booked.
         """
-        with self._engine.begin() as link:
+        with self._transaction() as link:
             epsilon = self._check([spending.release for spending in self._read(link)], [release])
             row = {"plan": plan, "round": round_number, "time": datetime.now(UTC).isoformat(timespec="seconds")}
             row |= {"sigma": release.sigma, "rate": release.rate, "steps": release.steps}
             link.execute(sql.insert(_spending).values(**row))
         return epsilon
+
+    @contextmanager
+    def _transaction(self) -> Iterator[sql.Connection]:
+        try:
+            with self._engine.begin() as link:
+                yield link
+        except sql.exc.OperationalError as error:
+            raise StorageError(f"{self._engine.url}: the ledger cannot be used ({error.orig})") from error
+        except sql.exc.DatabaseError as error:
+            raise IntegrityError(f"{self._engine.url}: this is no ledger ({error.orig})") from error
 
     def _check(self, spent: Sequence[PoissonSampledGaussian], more: Sequence[PoissonSampledGaussian]) -> float:
         epsilon = self._accountant([*spent, *more], self.delta)
@@ -116,7 +132,3 @@ class Ledger:
             Spending(row.plan, row.round, PoissonSampledGaussian(row.sigma, row.rate, row.steps), row.time)
             for row in rows
         ]
-
-
-def _manual_transactions(connection: object, _record: object) -> None:
-    connection.isolation_level = None  # type: ignore[attr-defined]  # sqlite3 would begin by itself, and too late

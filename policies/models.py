@@ -11,6 +11,7 @@ from typing import Any
 from policies.errors import IntegrityError
 from policies.files import canonical_json, file_sha256, sha256_hex, write_whole
 from policies.keys import KeyRing, PublicKey, public_key_from_pem, public_key_pem
+from policies.workspace import checked_name
 
 WEIGHTS, CARD, SIGNATURE = "model.safetensors", "card.json", "signature.json"
 
@@ -39,7 +40,7 @@ def sign_model(models: Path, weights: bytes, card: Mapping[str, Any], keys: KeyR
     card = {**card, "weights_sha256": sha256_hex(weights)}
     card_bytes = json.dumps(card, indent=2, sort_keys=True, ensure_ascii=False, allow_nan=False).encode() + b"\n"
     statement = _statement(sha256_hex(weights), sha256_hex(card_bytes))
-    name = sha256_hex(statement)[:16]
+    name = _name(statement)
     folder = models / name
     write_whole(folder / WEIGHTS, weights)
     write_whole(folder / CARD, card_bytes)
@@ -53,7 +54,8 @@ def open_model(folder: Path, trusted: Path) -> SignedModel:
     """Verify a model before anything of it is used.
 
     Raises:
-        IntegrityError: it is unsigned, signed by a key that is not trusted here, or altered.
+        IntegrityError: it is unsigned, signed by a key that is not trusted here, altered, or another model than
+            its folder is named for.
     """
     try:
         signature = json.loads((folder / SIGNATURE).read_bytes())
@@ -62,11 +64,14 @@ def open_model(folder: Path, trusted: Path) -> SignedModel:
         weights = file_sha256(folder / WEIGHTS)
     except (OSError, ValueError, KeyError, TypeError):
         raise IntegrityError(f"{folder}: unsigned or incomplete, so it is not loaded") from None
+    statement = _statement(weights, sha256_hex(card_bytes))
     try:
-        trusted_key(trusted, signer).verify(raw, _statement(weights, sha256_hex(card_bytes)))
+        trusted_key(trusted, signer).verify(raw, statement)
     except IntegrityError as error:
         raise IntegrityError(f"{folder}: {error.message}, so it is not loaded") from None
-    return SignedModel(folder.name, folder, json.loads(card_bytes), signer)
+    if folder.resolve().name != _name(statement):
+        raise IntegrityError(f"{folder}: it holds the model {_name(statement)}, so it is not loaded")
+    return SignedModel(_name(statement), folder, json.loads(card_bytes), signer)
 
 
 def list_models(models: Path, trusted: Path) -> list[SignedModel]:
@@ -78,7 +83,7 @@ def list_models(models: Path, trusted: Path) -> list[SignedModel]:
 
 def trust(trusted: Path, key: PublicKey) -> None:
     """Believe models signed by this key from now on."""
-    write_whole(trusted / f"{key.name}.pem", public_key_pem(key))
+    write_whole(trusted / f"{checked_name(key.name, 'signer')}.pem", public_key_pem(key))
 
 
 def trusted_key(trusted: Path, name: str) -> PublicKey:
@@ -87,6 +92,10 @@ def trusted_key(trusted: Path, name: str) -> PublicKey:
     if path is None:
         raise IntegrityError(f"signed by '{name}', whose key is not trusted here")
     return public_key_from_pem(name, path.read_bytes())
+
+
+def _name(statement: bytes) -> str:
+    return sha256_hex(statement)[:16]
 
 
 def _statement(weights: str, card: str) -> bytes:

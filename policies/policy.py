@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import tomllib
 from enum import StrEnum
 from importlib import resources
@@ -122,4 +123,4 @@ def _explain(problem: Any) -> str:
 def default_policy_text(user: str) -> str:
     """The commented policy that 'confide init' writes, with one person holding all three roles."""
     text = resources.files("policies").joinpath("default.toml").read_text("utf-8")
-    return text.replace("{user}", '"' + user.replace('"', "") + '"')
+    return text.replace("{user}", json.dumps(user, ensure_ascii=False))  # a JSON string is a TOML basic string

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from decimal import ROUND_CEILING, Decimal, InvalidOperation
+from decimal import ROUND_CEILING, Context, Decimal, InvalidOperation
 from typing import Any
 
 from policies.errors import IntegrityError
@@ -35,8 +35,10 @@ class PoissonSampledGaussian:
     def __post_init__(self) -> None:
         try:
             sigma, rate = Decimal(self.sigma), Decimal(self.rate)
-        except InvalidOperation:
+        except (InvalidOperation, TypeError, ValueError):
             raise IntegrityError("a release's sigma and rate are decimal numbers") from None
+        if type(self.steps) is not int:
+            raise IntegrityError("a release's steps are a whole number")
         if not (sigma.is_finite() and sigma > 0 and rate.is_finite() and 0 < rate <= 1 and self.steps > 0):
             raise IntegrityError(
                 f"no release has sigma {self.sigma}, rate {self.rate} and {self.steps} steps",
@@ -49,14 +51,19 @@ class PoissonSampledGaussian:
 
     @classmethod
     def from_details(cls, details: Mapping[str, Any]) -> PoissonSampledGaussian:
-        """Raises IntegrityError for a kind of release that this version does not know."""
+        """Raises IntegrityError for a kind of release that this version does not know, or one with a part missing."""
         if details.get("kind") != "poisson-sampled-gaussian":
             raise IntegrityError(f"unknown kind of release '{details.get('kind')}'")
-        return cls(details["sigma"], details["rate"], details["steps"])
+        try:
+            return cls(details["sigma"], details["rate"], details["steps"])
+        except KeyError as missing:
+            raise IntegrityError(f"a release without {missing}") from None
 
 
 def epsilon_text(epsilon: float) -> str:
     """Epsilon with three decimals, rounded up, or 'infinite'."""
     if epsilon == float("inf"):
         return "infinite"
-    return str(Decimal(repr(epsilon)).quantize(Decimal("0.001"), rounding=ROUND_CEILING))
+    # float(): an accountant may answer with numpy's. The precision holds the largest float, of 309 digits.
+    digits = Decimal(repr(float(epsilon)))
+    return str(digits.quantize(Decimal("0.001"), rounding=ROUND_CEILING, context=Context(prec=320)))

@@ -16,6 +16,7 @@ import os
 import re
 from dataclasses import dataclass
 from pathlib import Path
+from urllib.parse import quote
 
 from policies.errors import InputError
 
@@ -75,7 +76,7 @@ class SiteHome:
 
     @property
     def ledger_url(self) -> str:
-        return f"sqlite:///{(self.root / 'ledger.sqlite').resolve()}"
+        return "sqlite:///" + quote(str((self.root / "ledger.sqlite").resolve()))
 
     def problems(self, job: str) -> Path:
         """What a de-identification left out, line by line."""
@@ -87,7 +88,7 @@ class SiteHome:
 
     def cache(self, plan: str) -> Path:
         """Encrypted hidden states of the frozen layers."""
-        return self.root / "cache" / f"{checked_name(plan, 'plan')}.bin"
+        return self.root / "cache" / checked_name(plan, "plan")
 
     def update(self, plan: str, round_number: int) -> Path:
         """A noisy update, kept before it is sent so that a retry sends the same bytes."""

@@ -1,0 +1,155 @@
+"""Text out of a FHIR attachment: plain text in its charset, HTML and RTF; anything else is refused and said."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+from collections.abc import Callable, Mapping
+from email.message import Message
+from html.parser import HTMLParser
+from typing import Any
+
+from policies.errors import InputError
+
+LARGEST_NOTE = 2_000_000
+# fmt: off
+CHARSETS = frozenset((
+    "utf-8", "utf8", "us-ascii", "ascii", "iso-8859-1", "latin-1", "latin1", "iso-8859-15", "windows-1252", "cp1252",
+    "utf-16", "utf-16le", "utf-16be",
+))
+_BLOCKS = frozenset((
+    "address", "article", "br", "dd", "div", "dl", "dt", "h1", "h2", "h3", "h4", "h5", "h6", "hr", "li", "ol", "p",
+    "pre", "section", "table", "tr", "ul",
+))
+# fmt: on
+_SILENT = frozenset(("script", "style", "title", "template"))
+_RTF = b"{\\rtf"
+
+
+class UnreadableNote(InputError):
+    """An attachment that holds no text that can be read.
+
+    Args:
+        kind: a short name for counting.
+        message: what is wrong, in words.
+    """
+
+    def __init__(self, kind: str, message: str, hint: str | None = None) -> None:
+        super().__init__(message, hint)
+        self.kind = kind
+
+    def __reduce__(self):  # type: ignore[no-untyped-def]
+        return type(self), (self.kind, self.message, self.hint)
+
+
+def read_attachment(attachment: Mapping[str, Any], largest: int = LARGEST_NOTE) -> str:
+    """The text of one attachment.
+
+    Args:
+        attachment: a FHIR Attachment (R4, 2.24.0.2): `contentType` and base64 `data`.
+        largest: the most bytes that a note may have.
+
+    Raises:
+        UnreadableNote: no data, no base64, over the limit, empty, an unknown charset, or a format that is no text.
+    """
+    content_type, charset = _content_type(str(attachment.get("contentType") or "text/plain"))
+    reader = _READERS.get(content_type)
+    if reader is None:
+        raise UnreadableNote(
+            "not text", "the attachment is neither plain text, HTML nor RTF", "Export the note as text."
+        )
+    data = _bytes(attachment, largest)
+    text = (_rtf if data.startswith(_RTF) else reader)(data, charset)
+    if not text.strip():
+        raise UnreadableNote("empty note", "the note is empty")
+    return text
+
+
+def _content_type(header: str) -> tuple[str, str]:
+    parsed = Message()
+    parsed["content-type"] = header
+    return parsed.get_content_type(), str(parsed.get_param("charset") or "").strip().lower()
+
+
+def _bytes(attachment: Mapping[str, Any], largest: int) -> bytes:
+    encoded = attachment.get("data")
+    if not isinstance(encoded, str) or not encoded:
+        where = "points to its text by url instead of holding it" if attachment.get("url") else "holds no data"
+        raise UnreadableNote("no text", f"the attachment {where}", "Export with the notes inside, as base64.")
+    if len(encoded) * 3 // 4 > largest + 2:
+        raise UnreadableNote(
+            "note too large",
+            f"the note has over {largest} bytes",
+            "Split the note, or raise 'largest_note_bytes' in the policy.",
+        )
+    try:
+        return base64.b64decode("".join(encoded.split()), validate=True)
+    except (binascii.Error, ValueError):
+        raise UnreadableNote("not base64", "the attachment's data is not base64") from None
+
+
+def _plain(data: bytes, charset: str) -> str:
+    if charset and charset not in CHARSETS:
+        raise UnreadableNote("unknown charset", "the attachment names an unknown charset", _known_charsets())
+    if not charset:
+        charset = "utf-16" if data[:2] in (b"\xff\xfe", b"\xfe\xff") else "utf-8"
+    try:
+        return data.decode("utf-8-sig" if charset in ("utf-8", "utf8") else charset)
+    except UnicodeDecodeError:
+        raise UnreadableNote("unknown charset", f"the note is not {charset} text", _known_charsets()) from None
+
+
+def _known_charsets() -> str:
+    return f"Name the right charset in contentType, one of {', '.join(sorted(CHARSETS))}."
+
+
+def _html(data: bytes, charset: str) -> str:
+    parser = _Text()
+    parser.feed(_plain(data, charset))
+    parser.close()
+    return "".join(parser.pieces).replace("\xa0", " ")
+
+
+def _rtf(data: bytes, charset: str) -> str:
+    from striprtf.striprtf import rtf_to_text
+
+    try:
+        return str(rtf_to_text(data.decode("latin-1"), errors="strict"))
+    except (ValueError, LookupError, IndexError):
+        raise UnreadableNote("broken RTF", "the attachment's RTF cannot be read") from None
+
+
+class _Text(HTMLParser):
+    """Collects what a browser would show, with a line for each block; scripts and styles say nothing."""
+
+    def __init__(self) -> None:
+        super().__init__(convert_charrefs=True)
+        self.pieces: list[str] = []
+        self._silent = 0
+
+    def handle_starttag(self, tag: str, attrs: object) -> None:
+        self._silent += tag in _SILENT
+        self._break(tag)
+
+    def handle_endtag(self, tag: str) -> None:
+        self._silent = max(0, self._silent - (tag in _SILENT))
+        self._break(tag)
+
+    def handle_data(self, data: str) -> None:
+        if not self._silent:
+            self.pieces.append(data)
+
+    def _break(self, tag: str) -> None:
+        if tag in _BLOCKS:
+            self.pieces.append("\n")
+        elif tag in ("td", "th"):
+            self.pieces.append("\t")
+
+
+_READERS: Mapping[str, Callable[[bytes, str], str]] = {
+    "text/plain": _plain,
+    "text/html": _html,
+    "application/xhtml+xml": _html,
+    "text/rtf": _rtf,
+    "application/rtf": _rtf,
+}

@@ -1,0 +1,124 @@
+"""Named things of a note, by the dictionary in tables/entities.toml.
+
+A row is "canonical | synonym | ...". A name in small letters is found in any case and in the plural; one with a capital
+("RA", "Na") only as it is written; one that ends in "#" ("K#") only in front of a number.
+"""
+
+from __future__ import annotations
+
+import re
+from bisect import bisect_right
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cache
+from typing import get_args
+
+from spacy.language import Language
+from spacy.tokens import Doc
+
+from clinical.extraction.mentions import Kind, Mention
+from clinical.extraction.sections import heading_end, section_at, sections_of
+from clinical.extraction.sentences import sentences_of
+from clinical.extraction.words import Words, longest_matches, phrase_matcher, table, words_of
+
+_VALUE_FOLLOWS = re.compile(r"\s*[:=]?\s*(?:of\s+|is\s+|was\s+)?\d")
+
+
+@dataclass(frozen=True)
+class Name:
+    """One way to write a concept; `exact` is the required spelling, or ""."""
+
+    phrase: str
+    kind: Kind
+    concept: str
+    exact: str
+    needs_value: bool
+
+
+def _plurals(phrase: str) -> Iterator[str]:
+    yield phrase
+    last = phrase[-3:]
+    if not last[-1:].isalpha() or last.endswith(("s", "ed", "ing")):
+        if last.endswith("sis"):
+            yield phrase[:-2] + "es"
+        elif last.endswith("ss"):
+            yield phrase + "es"
+        return
+    if last.endswith("y") and last[-2:-1] not in "aeiou":
+        yield phrase[:-1] + "ies"
+    elif last.endswith(("x", "ch", "sh")):
+        yield phrase + "es"
+    else:
+        yield phrase + "s"
+
+
+def _names(kind: Kind, row: str) -> Iterator[Name]:
+    concept = row.split("|", 1)[0].strip().rstrip("#").lower()
+    for written in map(str.strip, row.split("|")):
+        spelling = written.rstrip("#")
+        exact = spelling if spelling != spelling.lower() else ""
+        for phrase in (spelling, spelling + "s") if exact else _plurals(spelling):
+            yield Name(phrase, kind, concept, phrase if exact else "", written.endswith("#"))
+
+
+@cache
+def dictionary() -> dict[str, Name]:
+    """Every phrase of the dictionary in lower case; where a plural meets a name of its own, the name stands."""
+    found: dict[str, Name] = {}
+    for kind in get_args(Kind):
+        for row in table("entities")[kind]:
+            for name in _names(kind, row):
+                found.setdefault(name.phrase.lower(), name)
+    return found
+
+
+class EntityFinder:
+    """Sets `doc._.mentions`: the longest dictionary names that lie within one sentence and outside headings."""
+
+    def __init__(self, nlp: Language) -> None:
+        names = dictionary()
+        self.matcher = phrase_matcher(nlp.vocab, ((phrase, phrase) for phrase in names))
+        self.words = frozenset(table("entities")["words"])
+
+    def __call__(self, doc: Doc) -> Doc:
+        text = doc.text  # built anew on every use
+        sections, sentences = sections_of(doc), sentences_of(doc)
+        section_starts = [section.start for section in sections]
+        sentence_starts = [start for start, _ in sentences]
+        mentions = []
+        for name, start, end in self._spans(text, words_of(doc)):
+            place = bisect_right(sentence_starts, start) - 1
+            section = section_at(sections, section_starts, start, bisect_right(section_starts, start))
+            label = section.label if section else ""
+            in_heading = section is not None and label != "" and start < heading_end(section)
+            if place < 0 or end > sentences[place][1] or in_heading:
+                continue
+            if name.exact and name.phrase.lower() in self.words and _shouted(text, *sentences[place]):
+                continue
+            mentions.append(Mention(start, end, text[start:end], name.kind, name.concept, label))
+        doc._.mentions = tuple(mentions)
+        return doc
+
+    def _spans(self, text: str, words: Words) -> Iterator[tuple[Name, int, int]]:
+        for phrase, first, last in longest_matches(self.matcher, words):
+            name = dictionary()[phrase]
+            start, end = words.offsets[first][0], words.offsets[last - 1][1]
+            if name.exact and text[start:end] != name.exact:
+                continue
+            if name.needs_value and not _VALUE_FOLLOWS.match(text, end):
+                continue
+            yield name, start, end
+
+
+def _shouted(text: str, start: int, end: int) -> bool:
+    """Whether capitals say nothing here: a sentence without small letters, where OR may be a word."""
+    return not any(map(str.islower, text[start : min(end, start + 200)]))
+
+
+def _make(nlp: Language, name: str) -> EntityFinder:
+    return EntityFinder(nlp)
+
+
+Language.factory(
+    "clinical_entities", requires=["doc._.sections", "doc.sents"], assigns=["doc._.mentions"], func=_make
+)

@@ -1,0 +1,54 @@
+"""The extraction pipeline: sections, sentences, entities, their attributes and assertions, as spaCy components."""
+
+from __future__ import annotations
+
+import sys
+from functools import cache
+
+import spacy
+from spacy.language import Language
+
+from clinical.extraction import assertion, attributes, entities, sections, sentences  # noqa: F401  they register
+from clinical.extraction.mentions import NoteFacts
+from clinical.extraction.sections import sections_of
+from clinical.extraction.sentences import sentences_of
+from clinical.extraction.words import ClinicalTokenizer, required
+
+COMPONENTS = (
+    "clinical_sections",
+    "clinical_sentences",
+    "clinical_entities",
+    "clinical_attributes",
+    "clinical_assertion",
+)
+
+
+def build_pipeline(components: tuple[str, ...] = COMPONENTS) -> Language:
+    """A new pipeline of rules, without a trained model.
+
+    Raises:
+        ValueError: a component stands before one that assigns what it requires.
+    """
+    nlp = spacy.blank("en")
+    nlp.tokenizer = ClinicalTokenizer(nlp.vocab)
+    nlp.max_length = sys.maxsize  # every component is linear in the length of a note
+    for name in components:
+        nlp.add_pipe(name)
+    problems = {name: missing for name, missing in nlp.analyze_pipes()["problems"].items() if missing}
+    if problems:
+        raise ValueError(f"components in the wrong order, missing before them: {problems}")
+    return nlp
+
+
+@cache
+def load_pipeline() -> Language:
+    """The pipeline of this process, built once."""
+    return build_pipeline()
+
+
+def read_note(text: str) -> NoteFacts:
+    """The sections, sentences and mentions of one note; defined for every text, the empty one included."""
+    nlp = load_pipeline()
+    with nlp.memory_zone():  # the words of a note are forgotten with it
+        doc = nlp(text)
+        return NoteFacts(sections_of(doc), sentences_of(doc), required(doc, "mentions"))

@@ -1,0 +1,92 @@
+"""Sentences of clinical text: abbreviations, decimals, lists, and lines that merely wrap."""
+
+from __future__ import annotations
+
+import re
+from functools import cache
+
+import numpy as np
+from spacy.attrs import IDX, SENT_START
+from spacy.language import Language
+from spacy.tokens import Doc
+
+from clinical.extraction.words import table
+
+# Either a mark that may end a sentence, with what closes after it, or a line break with the white space around it.
+_CANDIDATE = re.compile(r"(?P<mark>[.!?](?![.!?]))(?P<close>[\"'”’)\]]{0,2})(?P<gap>[ \t\r\f\v]+|(?=\n)|$)|(?P<line>\n\s*)")
+_LAST_WORD = re.compile(r"[\w.'/&-]{1,20}$")
+_ITEM = re.compile(r"(?:[-*•·▪◦‣+>#]|\(?\d{1,2}[.)]|[A-Za-z][.)])[ \t]+\S|[-*•·]\S|#")
+_NUMBER = re.compile(r"\(?\d{1,2}$")
+_SHORT, _WIDE = 50, 130  # a line that was wrapped by a machine is between these lengths
+
+
+@cache
+def _abbreviations() -> tuple[frozenset[str], frozenset[str], frozenset[str]]:
+    rows = table("sentences")
+    return frozenset(rows["never"]), frozenset(rows["before_capital"]), frozenset(rows["carries_on"])
+
+
+def _ends_at_mark(text: str, sentence: int, match: re.Match[str]) -> bool:
+    """Whether a full stop, and what follows it, ends the sentence that began at `sentence`."""
+    following = text[match.end() : match.end() + 2]
+    if not following or match["mark"] != "." or text[match.end() : match.end() + 1] == "\n":
+        return match["gap"] is not None
+    tail = _LAST_WORD.search(text, max(sentence, match.start() - 20), match.start())
+    word = tail[0].lower() if tail else ""
+    never, before_capital, _ = _abbreviations()
+    if word in never or (len(word) == 1 and word.isalpha() and text[match.start() - 1].isupper()):
+        return False
+    if _NUMBER.fullmatch(text, sentence, match.start()):
+        return False  # "2." opens an item
+    capital = following[0].isupper() or following[0].isdigit() or not following[0].isalnum()
+    return capital and (word not in before_capital or following[0].isupper())
+
+
+def _ends_at_line(text: str, line: int, match: re.Match[str]) -> bool:
+    """Whether a line break ends a sentence, or only wraps it; `line` is where the ending line began."""
+    if match[0].count("\n") > 1 or match.end() == len(text) or _ITEM.match(text, match.end()):
+        return True
+    before = text[max(line, match.start() - _WIDE) : match.start()].rstrip()
+    if before.endswith((".", "!", "?", ":", ";")) or not before:
+        tail = _LAST_WORD.search(before[:-1]) if before.endswith(".") else None
+        return not (tail and tail[0].lower() in _abbreviations()[0])
+    last = before.rsplit(maxsplit=1)[-1].lower()
+    if before.endswith(",") or last in _abbreviations()[2]:
+        return False
+    length = match.start() - line
+    return not (_SHORT <= length <= _WIDE or (text[match.end()].islower() and length >= _SHORT // 2))
+
+
+def find_sentences(text: str) -> tuple[tuple[int, int], ...]:
+    """The sentences of a text as (start, end), without white space at either end; linear in its length."""
+    cuts = [0]
+    line = 0
+    for match in _CANDIDATE.finditer(text):
+        if match["line"] is not None:
+            if _ends_at_line(text, line, match):
+                cuts.append(match.end())
+            line = match.end()
+        elif _ends_at_mark(text, cuts[-1], match):
+            cuts.append(match.end())
+    pairs = zip(cuts, [*cuts[1:], len(text)], strict=True)
+    trimmed = ((end - len(text[start:end].lstrip()), start + len(text[start:end].rstrip())) for start, end in pairs)
+    return tuple((start, end) for start, end in trimmed if start < end)
+
+
+def clinical_sentences(doc: Doc) -> Doc:
+    """Sets the sentence starts of a document."""
+    starts = {start for start, _ in find_sentences(doc.text)}
+    begins = [1 if offset == 0 or offset in starts else -1 for offset in doc.to_array(IDX).tolist()]
+    doc.from_array([SENT_START], np.array(begins, dtype="int32").astype("uint64"))  # a token's own setter is quadratic
+    return doc
+
+
+def sentences_of(doc: Doc) -> tuple[tuple[int, int], ...]:
+    """The sentences that were found before, as (start, end) without white space at either end."""
+    if not len(doc):
+        return ()
+    trimmed = ((span.start_char + len(span.text) - len(span.text.lstrip()), span.start_char + len(span.text.rstrip())) for span in doc.sents)
+    return tuple((start, end) for start, end in trimmed if start < end)
+
+
+Language.component("clinical_sentences", assigns=["token.is_sent_start", "doc.sents"], func=clinical_sentences)

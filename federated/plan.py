@@ -1,0 +1,132 @@
+"""The plan: the one document of a study. What shapes training and is not one patient's own data comes from it."""
+
+from __future__ import annotations
+
+import json
+from decimal import Decimal
+from pathlib import Path
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from policies.errors import TrainingError
+from policies.files import canonical_json, sha256_hex
+from policies.policy import Training
+from policies.releases import PoissonSampledGaussian
+
+_DECIMAL = r"^\d+(\.\d+)?(e-\d+)?$"
+
+
+class SiteShare(BaseModel):
+    """One hospital of a study.
+
+    Attributes:
+        patients: the *declared* number of training patients, a public denominator and not a count of the data.
+        weight: of its update in the aggregate; all weights of a plan sum to 1.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    name: str
+    patients: int = Field(ge=1)
+    weight: str = Field(pattern=_DECIMAL)
+
+
+class Plan(BaseModel):
+    """Frozen, hashed, shown to each site in plain words, approved or refused there.
+
+    Numbers that enter the accounting (sampling_rate, clip, sigma, delta) are decimal strings, so that every site,
+    certificate and log entry holds the same digits.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    study: str = Field(min_length=1)
+    encoder: str
+    encoder_sha256: str
+    labels: tuple[str, ...] = Field(min_length=2)
+    label_source: str
+    label_mapping: dict[str, str] = {}
+    trained_layers: int = Field(default=1, ge=1)
+    lora_rank: int = Field(default=8, ge=1)
+    seed: int = Field(ge=0)
+    window: int = Field(default=64, ge=8, le=512)
+    windows_per_note: int = Field(default=1, ge=1)
+    rounds: int = Field(ge=1)
+    sampling_rate: str = Field(pattern=_DECIMAL)
+    clip: str = Field(pattern=_DECIMAL)
+    sigma: str = Field(pattern=_DECIMAL)
+    delta: str = Field(pattern=_DECIMAL)
+    learning_rate: float = Field(gt=0)
+    momentum: float = Field(ge=0, lt=1)
+    held_back: float = Field(ge=0, lt=1)
+    split_key: str
+    sites: tuple[SiteShare, ...] = Field(min_length=1)
+
+    @property
+    def digest(self) -> str:
+        """SHA-256 of the canonical JSON; a run, a card, a ledger entry and a log entry name the plan by it."""
+        return sha256_hex(canonical_json(self.model_dump(mode="json")))
+
+    def __hash__(self) -> int:
+        return hash(self.digest)
+
+    def share(self, site: str) -> SiteShare:
+        """Raises TrainingError where the site has no part in the study."""
+        for share in self.sites:
+            if share.name == site:
+                return share
+        raise TrainingError(f"the plan '{self.study}' names no site '{site}'")
+
+    def releases(self) -> PoissonSampledGaussian:
+        """All that one site releases over the whole plan."""
+        return PoissonSampledGaussian(self.sigma, self.sampling_rate, self.rounds)
+
+    def release_of_round(self) -> PoissonSampledGaussian:
+        """What one site releases in one round: one step."""
+        return PoissonSampledGaussian(self.sigma, self.sampling_rate, 1)
+
+    def in_words(self, site: str) -> str:
+        """What a hospital agrees to, in plain words."""
+        share = self.share(site)
+        return (
+            f"Study '{self.study}' trains {self.encoder} on {len(self.labels)} labels from '{self.label_source}', "
+            f"in {self.rounds} rounds with {len(self.sites)} hospitals.\n"
+            f"In each round every one of about {share.patients} training patients of {site} is drawn with probability "
+            f"{self.sampling_rate} and gives one gradient, clipped to norm {self.clip}.\n"
+            f"Noise of {self.sigma} times that norm is added here, before anything leaves; delta is {self.delta}.\n"
+            f"Plan {self.digest[:16]}."
+        )
+
+
+def check_caps(plan: Plan, caps: Training) -> None:
+    """A site's own caps on a plan, whatever the server says.
+
+    Raises:
+        TrainingError: naming the first value outside its allowed range.
+    """
+    checks: tuple[tuple[str, bool, str], ...] = (
+        ("sigma", Decimal(plan.sigma) >= Decimal(repr(caps.smallest_noise)), f"at least {caps.smallest_noise:g}"),
+        ("clip", 0 < Decimal(plan.clip) <= Decimal(repr(caps.largest_clip)), f"over 0, at most {caps.largest_clip:g}"),
+        ("rounds", plan.rounds <= caps.most_rounds, f"at most {caps.most_rounds}"),
+        ("delta", Decimal(plan.delta) == Decimal(repr(caps.delta)), f"{caps.delta:g}, the cohort's own"),
+        ("sampling_rate", 0 < Decimal(plan.sampling_rate) <= 1, "over 0, at most 1"),
+    )
+    for key, allowed, limits in checks:
+        if not allowed:
+            value = getattr(plan, key)
+            raise TrainingError(f"the plan's {key} is {value}; this site's policy allows {limits}")
+    if abs(sum((Decimal(share.weight) for share in plan.sites), Decimal(-1))) > Decimal("1e-6"):
+        raise TrainingError("the weights of the plan's sites do not sum to 1")
+
+
+def read_plan(path: Path) -> Plan:
+    """Raises TrainingError where the file is missing or is no plan, naming the keys that are wrong."""
+    try:
+        return Plan.model_validate(json.loads(path.read_bytes()))
+    except OSError:
+        raise TrainingError(f"{path}: no plan here") from None
+    except ValidationError as error:
+        keys = ", ".join(".".join(map(str, problem["loc"])) for problem in error.errors())
+        raise TrainingError(f"{path}: no plan of this version; wrong keys: {keys}") from None
+    except ValueError:
+        raise TrainingError(f"{path}: no plan, since it is no JSON") from None

@@ -1,0 +1,220 @@
+"""The hospital's side of a study: approve a plan, prepare the cohort, and give one noisy gradient a round.
+
+Nothing of a plan runs before it was approved here, and a site's own caps hold whatever the server says.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from functools import lru_cache
+from pathlib import Path
+
+import numpy as np
+import torch
+from safetensors.numpy import load, save
+
+from clinical.classifier import PatientStates, one_row_each, patient_states, set_trained_weights, soft_cross_entropy
+from clinical.dataset import Dataset, read_dataset, split
+from clinical.encoder import Classifier, build_classifier, find_encoder
+from clinical.labels import LabelRule, LabelSource
+from clinical.states import read_states, write_states
+from clinical.windows import cut
+from federated.messages import TrainOrder, TrainReply, Weights
+from federated.plan import Plan, check_caps
+from policies.access import Action, Purpose
+from policies.audit import Event
+from policies.errors import BudgetError, CohortTooSmall, ConfideError, IntegrityError, TrainingError
+from policies.files import canonical_json, sha256_hex, write_whole
+from policies.guard import Site
+from policies.ledger import Ledger
+from policies.releases import epsilon_text
+from privacy.accounting import epsilon
+from privacy.dpsgd import StepSettings, check_gradients, poisson_sample, private_gradient
+
+_PUBLIC_ROWS = 4
+
+
+def open_ledger(site: Site) -> Ledger:
+    """The site's own budget, under its own policy."""
+    caps = site.guard.policy.training
+    return Ledger(site.home.ledger_url, epsilon, epsilon=caps.epsilon, delta=caps.delta)
+
+
+def label_rule(plan: Plan) -> LabelRule:
+    return LabelRule(LabelSource(plan.label_source), plan.labels, plan.label_mapping)
+
+
+def plan_classifier(plan: Plan) -> Classifier:
+    """The encoder and tail that a plan names.
+
+    Raises:
+        IntegrityError: the encoder on this machine is not the plan's.
+    """
+    files = find_encoder(plan.encoder)
+    if files.sha256 != plan.encoder_sha256:
+        raise IntegrityError(
+            f"the encoder '{plan.encoder}' on this machine is not the plan's", "Install the same file."
+        )
+    return build_classifier(
+        files, labels=len(plan.labels), trained_layers=plan.trained_layers, rank=plan.lora_rank, seed=plan.seed
+    )
+
+
+def approve(site: Site, plan: Plan, data: Path) -> None:
+    """Agree to a plan on the de-identified data of a folder; it is signed, kept and logged.
+
+    Raises:
+        AccessDenied: whoever asks may not train.
+        TrainingError: the plan exceeds a cap of this site.
+        CohortTooSmall: the data has fewer training patients than the policy allows.
+        BudgetError: the whole plan would exceed the budget; nothing was spent.
+    """
+    site.guard.permit(Action.TRAIN, Purpose.RESEARCH)
+    try:
+        check_caps(plan, site.guard.policy.training)
+        plan.share(site.name)
+        _check_cohort(site, training_part(plan, data))
+        _check_budget(site, plan)
+    except ConfideError as error:
+        event = Event.BUDGET_REFUSED if isinstance(error, BudgetError) else Event.PLAN_REFUSED
+        site.guard.record(event, plan=plan.digest, reason=error.message)
+        raise
+    body = {"plan": plan.model_dump(mode="json"), "data": str(data.resolve())}
+    signature = site.keys.sign(canonical_json(body)).hex()
+    write_whole(site.home.plan(plan.digest), canonical_json({**body, "ed25519": signature}) + b"\n")
+    site.guard.record(Event.PLAN_APPROVED, plan=plan.digest, words=plan.in_words(site.name))
+
+
+def approved(site: Site, digest: str) -> tuple[Plan, Path]:
+    """A plan that this site approved, and the folder of its data.
+
+    Raises:
+        TrainingError: it did not.
+        IntegrityError: the approval was altered.
+    """
+    try:
+        body = json.loads(site.home.plan(digest).read_bytes())
+    except FileNotFoundError:
+        raise TrainingError(f"site '{site.name}' has not approved plan {digest[:16]}") from None
+    signature = bytes.fromhex(body.pop("ed25519"))
+    site.keys.public.verify(signature, canonical_json(body))
+    plan = Plan.model_validate(body["plan"])
+    if plan.digest != digest:
+        raise IntegrityError(f"the approval of plan {digest[:16]} holds another plan")
+    return plan, Path(body["data"])
+
+
+def training_part(plan: Plan, data: Path) -> Dataset:
+    """The patients that a plan trains on; the others are held back for the site's own evaluation."""
+    return split(read_dataset(data, label_rule(plan)), plan.split_key, plan.held_back)[0]
+
+
+def prepare(
+    site: Site, plan: Plan, classifier: Classifier, advance: Callable[[int], None] | None = None
+) -> dict[str, PatientStates]:
+    """Check the model on public rows, run the frozen trunk over the cohort once, and keep the states encrypted."""
+    _, data = approved(site, plan.digest)
+    check_gradients(classifier.tail, soft_cross_entropy, _public_rows(plan, classifier))
+    dataset = training_part(plan, data)
+    states = patient_states(dataset, classifier, plan.window, plan.windows_per_note, advance)
+    write_states(site.home.cache(plan.digest), site.keys.wrapping, states)
+    site.guard.record(Event.COHORT_PREPARED, plan=plan.digest, patients=len(states))
+    return states
+
+
+def train_round(site: Site, order: TrainOrder) -> TrainReply:
+    """One round at one hospital: book the release, compute one private step, keep the noisy update, then hand it out.
+
+    A round that was answered before is answered with the same bytes and costs nothing more.
+
+    Raises:
+        ConfideError: and then nothing leaves.
+    """
+    plan, _ = approved(site, order.plan)
+    place = [share.name for share in plan.sites].index(site.name)
+    kept = site.home.update(plan.digest, order.round)
+    if not kept.exists():
+        site.guard.permit(Action.TRAIN, Purpose.RESEARCH)
+        check_caps(plan, site.guard.policy.training)
+        if not 1 <= order.round <= plan.rounds:
+            raise TrainingError(f"round {order.round} of a plan with {plan.rounds}")
+        _book(site, plan, order.round)
+        update = save(_private_step(site, plan, order))
+        write_whole(kept, update)
+        site.guard.record(Event.UPDATE_RELEASED, plan=plan.digest, round=order.round, sha256=sha256_hex(update))
+    return TrainReply(plan.digest, order.round, place, load(kept.read_bytes()))
+
+
+def _check_cohort(site: Site, dataset: Dataset) -> None:
+    smallest = site.guard.policy.training.smallest_cohort
+    if len(dataset.patients) < smallest:
+        raise CohortTooSmall(
+            f"site '{site.name}' has {len(dataset.patients)} training patients with a label; its policy asks for "
+            f"{smallest}, so nothing is trained"
+        )
+
+
+def _check_budget(site: Site, plan: Plan) -> None:
+    ledger = open_ledger(site)
+    booked = {spending.round for spending in ledger.spendings() if spending.plan == plan.digest}
+    ledger.afford([plan.release_of_round()] * (plan.rounds - len(booked)))
+
+
+def _book(site: Site, plan: Plan, round_number: int) -> None:
+    release = plan.release_of_round()
+    try:
+        spent = open_ledger(site).book(plan.digest, round_number, release)
+    except BudgetError as error:
+        site.guard.record(Event.BUDGET_REFUSED, plan=plan.digest, round=round_number, reason=error.message)
+        raise
+    site.guard.record(
+        Event.BUDGET_SPENT,
+        plan=plan.digest,
+        round=round_number,
+        release=release.as_details(),
+        delta=plan.delta,
+        epsilon=epsilon_text(spent),
+    )
+
+
+def _private_step(site: Site, plan: Plan, order: TrainOrder) -> Weights:
+    torch.set_num_threads(site.guard.policy.training.threads)
+    classifier = _classifier_of(plan)
+    set_trained_weights(classifier, order.weights)
+    patients = _states_of(site.home.cache(plan.digest), site.keys.wrapping)
+    generator = np.random.default_rng()  # seeded by the operating system
+    settings = StepSettings(
+        float(plan.sigma), float(plan.clip), float(plan.sampling_rate), plan.share(site.name).patients
+    )
+    sample = poisson_sample(len(patients), settings.rate, generator)
+    rows = one_row_each(patients, generator)
+    result = private_gradient(classifier.tail, soft_cross_entropy, rows, sample, settings)
+    _keep_loss(site, plan, order.round, result.loss)
+    return {name: array.numpy() for name, array in result.gradient.items()}
+
+
+def _keep_loss(site: Site, plan: Plan, round_number: int, loss: float) -> None:
+    path = site.home.scores(plan.digest)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("ab") as stream:
+        stream.write(canonical_json({"round": round_number, "loss": f"{loss:.6f}"}) + b"\n")
+
+
+def _public_rows(plan: Plan, classifier: Classifier) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+    """The plan's own label names as input: public text, with every row another target."""
+    names = plan.labels[:_PUBLIC_ROWS]
+    windows = [cut(classifier.tokenizer, name, plan.window, 1) for name in names]
+    ids = torch.from_numpy(np.concatenate([window.ids for window in windows])).long()
+    mask = torch.from_numpy(np.concatenate([window.mask for window in windows])).long()
+    return classifier.trunk(ids, mask).clone(), mask, torch.eye(len(plan.labels))[: len(names)]
+
+
+@lru_cache(maxsize=1)
+def _classifier_of(plan: Plan) -> Classifier:
+    return plan_classifier(plan)
+
+
+@lru_cache(maxsize=8)
+def _states_of(folder: Path, wrapping: bytes) -> tuple[PatientStates, ...]:
+    return tuple(read_states(folder, wrapping).values())

@@ -1,0 +1,194 @@
+"""A study on one machine: draft a plan, approve it at every site, prepare, train, sign and register the model."""
+
+from __future__ import annotations
+
+import secrets
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from decimal import Decimal
+from functools import partial
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+from safetensors.numpy import save
+
+from clinical.classifier import trained_weights
+from clinical.encoder import DEFAULT_ENCODER, find_encoder
+from clinical.labels import LabelRule
+from federated.plan import Plan, SiteShare
+from federated.server_app import RoundDone
+from federated.simulation import simulate
+from federated.site_round import approve, open_ledger, plan_classifier, prepare, training_part
+from policies.access import Action, Purpose
+from policies.audit import Event
+from policies.errors import BudgetError, TrainingError
+from policies.guard import Server, Site
+from policies.models import SignedModel, sign_model, trust
+from policies.releases import epsilon_text
+from policies.workspace import Workspace
+from privacy.accounting import epsilon, sigma_for
+
+_LIBRARIES = ("confide", "torch", "transformers", "peft", "opacus", "flwr", "dp-accounting")
+_DECLARED_TO = 10  # a declared number of patients is rounded down to tens
+
+
+@dataclass(frozen=True)
+class StudySettings:
+    """What whoever starts a study decides; the defaults were fixed on synthetic data.
+
+    Attributes:
+        epsilon: target of the whole plan at each site.
+    """
+
+    name: str
+    epsilon: float
+    rounds: int = 12
+    sampling_rate: str = "0.9"
+    clip: str = "1.0"
+    learning_rate: float = 2.0
+    momentum: float = 0.9
+    lora_rank: int = 8
+    window: int = 64
+    windows_per_note: int = 1
+    held_back: float = 0.25
+    seed: int = 7
+    split_key: str = ""
+    encoder: str = DEFAULT_ENCODER
+
+
+@dataclass(frozen=True)
+class Cohort:
+    """One hospital's part in a study: the site, and the folder that 'confide deid' wrote for it."""
+
+    site: Site
+    data: Path
+
+
+@dataclass(frozen=True)
+class Watch:
+    """Who is told how far a study is."""
+
+    prepared: Callable[[str, int], None] = lambda site, windows: None
+    round_done: Callable[[RoundDone], None] = lambda done: None
+
+
+def draft_plan(cohorts: Sequence[Cohort], rule: LabelRule, settings: StudySettings) -> Plan:
+    """Write the plan of a study; nothing runs and nothing is spent.
+
+    Raises:
+        BudgetError: a site has no budget left at all.
+        TrainingError: no noise reaches the target.
+    """
+    if not settings.epsilon > 0:
+        raise BudgetError(f"an epsilon of {settings.epsilon:g} buys no training", "Ask for more than 0.")
+    delta = min(cohort.site.guard.policy.training.delta for cohort in cohorts)
+    files = find_encoder(settings.encoder)
+    draft = Plan(
+        study=settings.name,
+        encoder=files.name,
+        encoder_sha256=files.sha256,
+        labels=rule.labels,
+        label_source=rule.source,
+        label_mapping=dict(rule.mapping),
+        lora_rank=settings.lora_rank,
+        seed=settings.seed,
+        window=settings.window,
+        windows_per_note=settings.windows_per_note,
+        rounds=settings.rounds,
+        sampling_rate=settings.sampling_rate,
+        clip=settings.clip,
+        sigma=sigma_for(settings.epsilon, rate=settings.sampling_rate, steps=settings.rounds, delta=delta),
+        delta=repr(delta),
+        learning_rate=settings.learning_rate,
+        momentum=settings.momentum,
+        held_back=settings.held_back,
+        split_key=settings.split_key or secrets.token_hex(16),
+        sites=tuple(SiteShare(name=cohort.site.name, patients=1, weight="1") for cohort in cohorts),
+    )
+    declared = [_declared(draft, cohort) for cohort in cohorts]
+    weights = _weights(declared)
+    shares = (
+        SiteShare(name=cohort.site.name, patients=patients, weight=weight)
+        for cohort, patients, weight in zip(cohorts, declared, weights, strict=True)
+    )
+    return draft.model_copy(update={"sites": tuple(shares)})
+
+
+def run_study(workspace: Workspace, server: Server, cohorts: Sequence[Cohort], plan: Plan, watch: Watch) -> SignedModel:
+    """Approve at every site, prepare, train, and sign the model.
+
+    Raises:
+        ConfideError: one site refused; then no site has trained.
+    """
+    for cohort in cohorts:
+        approve(cohort.site, plan, cohort.data)
+    classifier = plan_classifier(plan)
+    start = trained_weights(classifier)
+    for cohort in cohorts:
+        prepare(cohort.site, plan, classifier, partial(watch.prepared, cohort.site.name))
+    began = time.monotonic()
+    weights = simulate(workspace, server, plan, start, watch.round_done)
+    return _register(workspace, server, plan, save(weights), time.monotonic() - began)
+
+
+def remaining_epsilon(sites: Sequence[Site]) -> float:
+    """The smallest budget that is left at any of these sites, by simple subtraction: composition can only be kinder."""
+    left = [(ledger := open_ledger(site)).cap - ledger.spent() for site in sites]
+    return max(0.0, min(left))
+
+
+def _declared(draft: Plan, cohort: Cohort) -> int:
+    """A public number for the denominator: training patients rounded down to tens, at least ten."""
+    return max(len(training_part(draft, cohort.data).patients) // _DECLARED_TO * _DECLARED_TO, _DECLARED_TO)
+
+
+def _weights(declared: Sequence[int]) -> list[str]:
+    """Shares by declared patients, in ten-thousandths that sum to 1."""
+    total = sum(declared)
+    parts = [round(Decimal(patients) / total, 4) for patients in declared]
+    parts[-1] += 1 - sum(parts)
+    return [str(part) for part in parts]
+
+
+def _register(workspace: Workspace, server: Server, plan: Plan, weights: bytes, seconds: float) -> SignedModel:
+    server.guard.permit(Action.SIGN_MODEL, Purpose.RESEARCH)
+    trust(workspace.trusted, server.keys.public)
+    model = sign_model(workspace.models, weights, model_card(plan, seconds), server.keys)
+    server.guard.record(
+        Event.MODEL_SIGNED,
+        plan=plan.digest,
+        model=model.name,
+        weights=model.card["weights_sha256"],
+        signer=model.signer,
+    )
+    return model
+
+
+def model_card(plan: Plan, seconds: float) -> dict[str, Any]:
+    """What a model says of itself: plan, epsilon per hospital, versions; never a score on private data."""
+    spent = epsilon_text(epsilon([plan.releases()], float(plan.delta)))
+    return {
+        "created": datetime.now(UTC).isoformat(timespec="seconds"),
+        "study": plan.study,
+        "plan": plan.model_dump(mode="json"),
+        "plan_sha256": plan.digest,
+        "unit_of_privacy": "the patient of one hospital; a patient of two hospitals adds both up",
+        "epsilon": {share.name: spent for share in plan.sites},
+        "delta": plan.delta,
+        "noise_source": "torch.Generator seeded by the operating system",
+        "training_seconds": f"{seconds:.1f}",
+        "scores": {},
+        "versions": {library: version(library) for library in _LIBRARIES},
+        "intended_use": "diagnosis support whose basis is laid open for a professional's own review; never a diagnosis",
+    }
+
+
+def plan_of(card: Mapping[str, Any]) -> Plan:
+    """Raises TrainingError where the card's plan is not the one that its hash names."""
+    plan = Plan.model_validate(card["plan"])
+    if plan.digest != card["plan_sha256"]:
+        raise TrainingError("the model card's plan is not the one that its hash names")
+    return plan

@@ -1,0 +1,70 @@
+"""The policy is asked first, and the log holds what happened."""
+
+from __future__ import annotations
+
+import os
+import pwd
+
+import pytest
+
+from policies.access import Action, Purpose
+from policies.audit import Event, read_entries
+from policies.errors import AccessDenied, PolicyError
+from policies.guard import account_name, open_server, open_site
+from policies.policy import default_policy_text, load_policy
+from policies.workspace import Workspace
+
+
+def test_opening_makes_keys_and_a_log_and_opens_them_again(workspace: Workspace) -> None:
+    first, second = open_site(workspace, "north", "alice"), open_site(workspace, "north", "alice")
+    assert first.name == "north"
+    assert first.keys.public == second.keys.public
+    assert open_server(workspace, "alice").keys.public.raw != first.keys.public.raw
+
+
+def test_without_a_policy_nothing_is_made(workspace: Workspace) -> None:
+    workspace.policy.unlink()
+    with pytest.raises(PolicyError):
+        open_site(workspace, "north", "alice")
+    assert list(workspace.root.iterdir()) == []
+
+
+def test_what_is_permitted_goes_on(workspace: Workspace) -> None:
+    site = open_site(workspace, "north", "alice")
+    site.guard.permit(Action.TRAIN, Purpose.RESEARCH)
+    assert read_entries(site.home.audit, site.keys.public) == []
+
+
+@pytest.mark.parametrize(("actor", "purpose"), [("mallory", Purpose.RESEARCH), ("alice", Purpose.TREATMENT)])
+def test_a_denial_is_raised_and_logged(workspace: Workspace, actor: str, purpose: Purpose) -> None:
+    site = open_site(workspace, "north", actor)
+    with pytest.raises(AccessDenied, match=f"'{actor}' .* train for {purpose}") as caught:
+        site.guard.permit(Action.TRAIN, purpose)
+    assert "the compliance officer" in caught.value.hint
+    (entry,) = read_entries(site.home.audit, site.keys.public)
+    assert (entry.event, entry.actor) == (Event.ACCESS_DENIED, actor)
+    assert (entry.details["action"], entry.details["purpose"]) == ("train", purpose)
+    assert len(entry.details["policy_set"]) == 64
+
+
+def test_every_record_names_actor_and_policy_in_force(workspace: Workspace) -> None:
+    site = open_site(workspace, "north", "alice")
+    site.guard.record(Event.EXPORT_READ, notes=3)
+    (entry,) = read_entries(site.home.audit, site.keys.public)
+    assert entry.actor == "alice"
+    assert entry.details == {"notes": 3, "policy": load_policy(workspace.policy).digest}
+
+
+def test_the_account_is_that_of_the_operating_system_whatever_the_environment_claims(
+    workspace: Workspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for variable in ("LOGNAME", "USER", "LNAME", "USERNAME"):
+        monkeypatch.setenv(variable, "alice")
+    workspace.policy.write_text(default_policy_text("someone-else"))
+    assert account_name() == pwd.getpwuid(os.getuid()).pw_name
+    assert open_site(workspace, "north").guard.actor == account_name()
+
+
+def test_a_user_without_a_name_has_a_number(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(os, "getuid", lambda: 4_000_001)
+    assert account_name() == "uid-4000001"
