@@ -35,8 +35,7 @@ from privacy.vault import Vault
 if TYPE_CHECKING:
     from privacy.deidentify import TextDeidentifier
 
-MANIFEST = "manifest.json"
-MANIFEST_VERSION = 1
+MANIFEST, MANIFEST_VERSION = "manifest.json", 1
 BATCH = 32
 _TEXT = "text/plain; charset=utf-8"
 
@@ -46,8 +45,7 @@ class DeidReport:
     """What a job did, in counts.
 
     Args:
-        records: resources written, per type.
-        findings: identifiers replaced in text, per category.
+        records, findings: resources written, per type; identifiers replaced in text, per category.
         problems: what was left out, per kind; `problem_file` at the site says where.
         dropped: elements of resources that no rule lets through, per type.
         manifest: SHA-256 of the signed manifest.

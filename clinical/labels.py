@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import tomllib
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
 from typing import Any
@@ -24,22 +24,24 @@ class LabelRule:
     Attributes:
         labels: the closed, public set; the order is that of the logits.
         mapping: code to label; a code that it does not name is its own label. Empty for none.
+        titles: label to words for people; a label that it does not name is its own title.
     """
 
     source: LabelSource
     labels: tuple[str, ...]
-    mapping: Mapping[str, str]
+    mapping: Mapping[str, str] = field(default_factory=dict)
+    titles: Mapping[str, str] = field(default_factory=dict)
 
     def of(self, codes: Iterable[str]) -> frozenset[str]:
         """The labels of a note with these codes; codes outside the set give none."""
         return frozenset(self.mapping.get(code, code) for code in codes) & frozenset(self.labels)
 
 
-def read_label_file(path: Path) -> tuple[tuple[str, ...], dict[str, str]]:
-    """Read a label set and its mapping from a TOML file with `labels = [...]` and, where wanted, a table `[codes]`.
+def read_label_rule(path: Path, source: LabelSource) -> LabelRule:
+    """Read a label set from a TOML file: `labels = [...]`, and where wanted the tables `[codes]` and `[titles]`.
 
     Raises:
-        InputError: no such file, no TOML, no or repeated labels, or a code that maps to a label that is not listed.
+        InputError: no such file, no TOML, no or repeated labels, or a row that names a label that is not listed.
     """
     try:
         raw = tomllib.loads(path.read_text("utf-8"))
@@ -47,15 +49,15 @@ def read_label_file(path: Path) -> tuple[tuple[str, ...], dict[str, str]]:
         raise InputError("no such label file", file=path) from None
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise InputError(f"no TOML ({error})", file=path) from None
-    labels, codes = raw.get("labels"), raw.get("codes", {})
+    labels, codes, titles = raw.get("labels"), raw.get("codes", {}), raw.get("titles", {})
     if not isinstance(labels, list) or len(labels) < 2 or not all(isinstance(label, str) for label in labels):
         raise InputError("'labels' must be a list of at least two names", file=path)
     if len(set(labels)) < len(labels):
         raise InputError("'labels' names one label twice", file=path)
-    for code, label in codes.items():
+    for key, label in [*codes.items(), *((label, label) for label in titles)]:
         if label not in labels:
-            raise InputError(f"code '{code}' maps to '{label}', which 'labels' does not name", file=path)
-    return tuple(labels), dict(codes)
+            raise InputError(f"'{key}' belongs to '{label}', which 'labels' does not name", file=path)
+    return LabelRule(source, tuple(labels), dict(codes), dict(titles))
 
 
 def category_codes(document: Mapping[str, Any]) -> Iterator[str]:

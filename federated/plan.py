@@ -44,6 +44,7 @@ class Plan(BaseModel):
     encoder: str
     encoder_sha256: str
     labels: tuple[str, ...] = Field(min_length=2)
+    label_titles: dict[str, str] = {}
     label_source: str
     label_mapping: dict[str, str] = {}
     trained_layers: int = Field(default=1, ge=1)

@@ -42,7 +42,7 @@ def open_ledger(site: Site) -> Ledger:
 
 
 def label_rule(plan: Plan) -> LabelRule:
-    return LabelRule(LabelSource(plan.label_source), plan.labels, plan.label_mapping)
+    return LabelRule(LabelSource(plan.label_source), plan.labels, plan.label_mapping, plan.label_titles)
 
 
 def plan_classifier(plan: Plan) -> Classifier:

@@ -91,6 +91,7 @@ def draft_plan(cohorts: Sequence[Cohort], rule: LabelRule, settings: StudySettin
         encoder=files.name,
         encoder_sha256=files.sha256,
         labels=rule.labels,
+        label_titles=dict(rule.titles),
         label_source=rule.source,
         label_mapping=dict(rule.mapping),
         lora_rank=settings.lora_rank,

@@ -15,13 +15,14 @@ from presidio_analyzer.nlp_engine import NoOpNlpEngine
 from presidio_anonymizer import AnonymizerEngine
 from presidio_anonymizer.entities import OperatorConfig
 
-from privacy.identifiers import table_recognizers
+from privacy.identifiers import rules, table_recognizers
 from privacy.roster import Roster, names_roster
 
 MODES = ("redact", "tag")
 OLDEST_AGE = 89
 _JOINED = ("NAME", "ADDRESS")
-_MARK = re.compile(r"\[(?:\*\*\*|[A-Z][A-Z_]{1,14})(?: (?:19|20)\d{2})?\]")
+# Only marks that we write: a bracketed word of the note itself is no mark.
+_MARK = re.compile(rf"\[(?:\*\*\*|{'|'.join(sorted({rule.category for rule in rules()}))})(?: (?:19|20)\d{{2}})?\]")
 _YEAR = re.compile(r"(?<!\d)(?:19|20)\d{2}(?!\d)")
 # Two digits are a year after an apostrophe, as the third part of a date, or where they can be no day.
 _SHORT_YEAR = re.compile(r"(?:['’]|\d[/.-]\w{1,9}[/.-]|[/-](?=3[2-9]|[4-9]))(\d{2})(?:$|[ T])")

@@ -69,7 +69,7 @@ def _filled(pattern: str, parts: Mapping[str, str]) -> str:
 
 @cache
 def stop_words() -> frozenset[str]:
-    """Words that are no name where a name is expected, in lower case."""
+    """Words that are no name even where a name is expected, in lower case."""
     return frozenset(_table()["words"]["stop"].split())
 
 
@@ -82,20 +82,16 @@ def _table() -> dict:  # type: ignore[type-arg]
 def rules() -> tuple[Rule, ...]:
     """All rows of the table, in its order."""
     table = _table()
-    words = {"STOPWORDS": _alternatives(table["words"]["stop"]), "GENERIC": _alternatives(table["words"]["generic"])}
-    parts = table["parts"] | words
+    words = table["words"]
+    lists = {
+        "STOPWORDS": _alternatives(words["stop"] + " " + words["eponyms"]),
+        "GENERIC": _alternatives(words["generic"]),
+    }
+    parts = table["parts"] | lists
     return tuple(
         Rule(**{**row, "regex": _filled(row["regex"], parts), "needs": tuple(row.get("needs", ()))})
         for row in table["rule"]
     )
-
-
-@cache
-def part(name: str) -> str:
-    """A building block of the table, by name, for rules that are made at run time."""
-    table = _table()
-    words = {"STOPWORDS": _alternatives(table["words"]["stop"])}
-    return _filled(table["parts"][name], table["parts"] | words)
 
 
 class TableRecognizer(PatternRecognizer):  # type: ignore[misc]

@@ -1,4 +1,6 @@
-"""Whether a mention is true of the patient: cues and scopes in the manner of ConText (Harkema et al., J Biomed Inform 2009).
+"""Whether a mention is true of the patient: cues and scopes in the manner of ConText.
+
+Harkema, Dowling, Thornblade, Chapman: ConText, J Biomed Inform 2009; 42(5): 839-851.
 
 The rules are rows of tables/assertion.toml; here is only how a cue reaches a mention.
 """
@@ -16,7 +18,7 @@ from spacy.tokens import Doc
 from clinical.extraction.mentions import Assertion, Mention, Section, Status
 from clinical.extraction.sections import clinical_sections, heading_end, section_at, section_status, sections_of
 from clinical.extraction.sentences import clinical_sentences, sentences_of
-from clinical.extraction.words import Words, longest_matches, phrase_matcher, required, table, words_of
+from clinical.extraction.words import Words, longest_matches, phrase_matcher, required, table, text_of, words_of
 
 # What is said of a mention that several cues reach: what is not there is not there, in whomever.
 _PRECEDENCE: tuple[Status, ...] = ("negated", "family", "hypothetical", "uncertain", "historical")
@@ -59,7 +61,7 @@ class AssertionRules:
     def __call__(self, doc: Doc) -> Doc:
         mentions: tuple[Mention, ...] = required(doc, "mentions")
         sections, words = sections_of(doc), words_of(doc)
-        text = doc.text  # built anew on every use
+        text = text_of(doc)
         starts = [section.start for section in sections]
         reaching = self._reaching(doc, sections, words)
         firsts = [start for start, _ in words.offsets]
@@ -77,30 +79,32 @@ class AssertionRules:
     def _reaching(self, doc: Doc, sections: tuple[Section, ...], words: Words) -> dict[int, list[_Cue]]:
         """The cues that reach each word; bounded by the limits of the rules, whatever the length of a sentence."""
         stops = {first: self.stops[key] for key, first, _ in longest_matches(self.stop_matcher, words)}
-        edges = sorted({*(start for start, _ in sentences_of(doc)), *(s.start for s in sections), *map(heading_end, sections)})
+        edges = sorted(
+            {*(start for start, _ in sentences_of(doc)), *(s.start for s in sections), *map(heading_end, sections)}
+        )
         bounds = [bisect_left(words.offsets, (edge, 0)) for edge in edges]
         reaching: dict[int, list[_Cue]] = defaultdict(list)
         for key, first, last in longest_matches(self.cue_matcher, words):
             index = bisect_right(bounds, first)
-            low, high = bounds[index - 1] if index else 0, bounds[index] if index < len(bounds) else len(words)
+            within = range(bounds[index - 1] if index else 0, bounds[index] if index < len(bounds) else len(words))
             for rule in self.rules[key]:
                 if rule.says in _PRECEDENCE:
                     cue = _Cue(first, last, rule.says)
-                    for place in self._scope(words, stops, rule, cue, low, high):
+                    for place in self._scope(words, stops, rule, cue, within):
                         reaching[place].append(cue)
         return reaching
 
     def _scope(
-        self, words: Words, stops: dict[int, frozenset[str]], rule: Rule, cue: _Cue, low: int, high: int
+        self, words: Words, stops: dict[int, frozenset[str]], rule: Rule, cue: _Cue, within: range
     ) -> Iterator[int]:
-        """The words that a cue speaks of, between the sentence's first and end word."""
+        """The words that a cue speaks of, within those of its sentence and section."""
         if rule.direction in ("backward", "both"):
-            for place in range(cue.first - 1, max(low, cue.first - rule.limit) - 1, -1):
+            for place in range(cue.first - 1, max(within.start, cue.first - rule.limit) - 1, -1):
                 if rule.says in stops.get(place, ()):
                     break
                 yield place
         if rule.direction in ("forward", "both"):
-            yield from range(cue.last, self._forward_end(words, stops, rule, cue, high))
+            yield from range(cue.last, self._forward_end(words, stops, rule, cue, within.stop))
 
     def _forward_end(self, words: Words, stops: dict[int, frozenset[str]], rule: Rule, cue: _Cue, high: int) -> int:
         comma = None
@@ -108,7 +112,7 @@ class AssertionRules:
         for place in range(cue.last, end):
             if rule.says in stops.get(place, ()):
                 return place
-            word = words.doc[place].lower_
+            word = words.lower[place]
             if word == ",":
                 comma = place
             elif comma is not None and place - comma <= _CLAUSE and word in self.verbs:
@@ -152,7 +156,7 @@ def _make(nlp: Language, name: str) -> AssertionRules:
 
 Language.factory(
     "clinical_assertion",
-    requires=["doc._.mentions", "doc._.sections", "doc.sents"],
+    requires=["doc._.mentions", "doc._.sections", "doc._.sentences"],
     assigns=["doc._.mentions"],
     func=_make,
 )

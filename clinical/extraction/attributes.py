@@ -11,11 +11,15 @@ from spacy.tokens import Doc
 
 from clinical.extraction.mentions import Mention
 from clinical.extraction.sentences import sentences_of
-from clinical.extraction.words import required, table
+from clinical.extraction.words import required, table, text_of
 
 _REACH = 90  # characters behind a name in which its numbers may stand
 _NUMBER = r"\d{1,3}(?:,\d{3})+(?:\.\d+)?|\d+(?:\.\d+)?"
-_BETWEEN = r"[\s:=,]*(?:\([^()\n]{0,12}\)\s*)?(?:(?:level|count|is|was|were|of|at|to|up|down|on|today|about|approximately|now|today's)\s*[:=]?\s*){0,4}"
+_SAID = (
+    "level|count|is|was|were|of|at|to|up|down|on|today|about|approximately|now|today's|achieved|calculated|measured"
+    "|estimated|found"
+)
+_BETWEEN = rf"[\s:=,]*(?:\([^()\n]{{0,12}}\)\s*)?(?:(?:{_SAID})\b\s*[:=]?\s*){{0,4}}"
 _PRN = r"(?:[\s,]+(?P<prn>prn|p\.r\.n\.?|as needed))?"
 
 
@@ -35,7 +39,8 @@ def _patterns() -> dict[str, re.Pattern[str]]:
     frequency = _one_of(units["frequency"])
     return {
         "dose": re.compile(
-            rf"(?<![\w./])(?P<dose>(?:{_NUMBER})(?:\s?[-/]\s?(?:{_NUMBER}))?)\s*-?\s*(?P<unit>{_one_of(units['dose'])})(?![a-z])", re.I
+            rf"(?<![\w./])(?P<dose>(?:{_NUMBER})(?:\s?[-/]\s?(?:{_NUMBER}))?)\s*-?\s*(?P<unit>{_one_of(units['dose'])})(?![a-z])",
+            re.I,
         ),
         "route": re.compile(rf"(?<![\w])(?P<route>{_one_of(units['route'])})(?![\w])", re.I),
         "frequency": re.compile(
@@ -44,7 +49,7 @@ def _patterns() -> dict[str, re.Pattern[str]]:
             re.I,
         ),
         "value": re.compile(
-            rf"{_BETWEEN}(?P<value>[<>]?\s?(?:(?:{_NUMBER})(?:\s?/\s?(?:{_NUMBER}))?|(?:positive|negative|normal|elevated|low|high)(?![\w])))(?![\w/.-]*\d)"
+            rf"{_BETWEEN}(?P<value>[<>]?\s?(?:(?:{_NUMBER})(?:\s?[-/]\s?(?:{_NUMBER}))?|(?:positive|negative|normal|elevated|low|high)(?![\w])))(?![\w/.-]*\d)"
             rf"(?:\s*(?P<unit>{_one_of(units['value'])})(?![a-z]))?",
             re.I,
         ),
@@ -88,7 +93,7 @@ _READERS = {"medication": _of_medication, "test": _of_test}
 def clinical_attributes(doc: Doc) -> Doc:
     """Gives each medication and test of `doc._.mentions` its attributes."""
     mentions: tuple[Mention, ...] = required(doc, "mentions")
-    text = doc.text  # built anew on every use
+    text = text_of(doc)
     limits = _limits(mentions, [end for _, end in sentences_of(doc)])
     doc._.mentions = tuple(
         replace(mention, attributes=_READERS[mention.kind](text[mention.end : min(end, mention.end + _REACH)]))
@@ -114,5 +119,8 @@ def _limits(mentions: tuple[Mention, ...], sentence_ends: list[int]) -> list[int
 
 
 Language.component(
-    "clinical_attributes", requires=["doc._.mentions", "doc.sents"], assigns=["doc._.mentions"], func=clinical_attributes
+    "clinical_attributes",
+    requires=["doc._.mentions", "doc._.sentences"],
+    assigns=["doc._.mentions"],
+    func=clinical_attributes,
 )

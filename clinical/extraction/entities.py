@@ -19,7 +19,7 @@ from spacy.tokens import Doc
 from clinical.extraction.mentions import Kind, Mention
 from clinical.extraction.sections import heading_end, section_at, sections_of
 from clinical.extraction.sentences import sentences_of
-from clinical.extraction.words import Words, longest_matches, phrase_matcher, table, words_of
+from clinical.extraction.words import Words, longest_matches, phrase_matcher, table, text_of, words_of
 
 _VALUE_FOLLOWS = re.compile(r"\s*[:=]?\s*(?:of\s+|is\s+|was\s+)?\d")
 
@@ -81,7 +81,7 @@ class EntityFinder:
         self.words = frozenset(table("entities")["words"])
 
     def __call__(self, doc: Doc) -> Doc:
-        text = doc.text  # built anew on every use
+        text = text_of(doc)
         sections, sentences = sections_of(doc), sentences_of(doc)
         section_starts = [section.start for section in sections]
         sentence_starts = [start for start, _ in sentences]
@@ -93,7 +93,12 @@ class EntityFinder:
             in_heading = section is not None and label != "" and start < heading_end(section)
             if place < 0 or end > sentences[place][1] or in_heading:
                 continue
-            if name.exact and name.phrase.lower() in self.words and _shouted(text, *sentences[place]):
+            if (
+                name.exact
+                and not name.needs_value
+                and name.phrase.lower() in self.words
+                and _shouted(text, *sentences[place])
+            ):
                 continue
             mentions.append(Mention(start, end, text[start:end], name.kind, name.concept, label))
         doc._.mentions = tuple(mentions)
@@ -103,11 +108,17 @@ class EntityFinder:
         for phrase, first, last in longest_matches(self.matcher, words):
             name = dictionary()[phrase]
             start, end = words.offsets[first][0], words.offsets[last - 1][1]
-            if name.exact and text[start:end] != name.exact:
-                continue
-            if name.needs_value and not _VALUE_FOLLOWS.match(text, end):
-                continue
-            yield name, start, end
+            if _is_name(text, start, end, name):
+                yield name, start, end
+
+
+def _is_name(text: str, start: int, end: int, name: Name) -> bool:
+    """Whether a match is written as its name asks, and is not the letters of a number such as "MR2128"."""
+    if name.exact and text[start:end] != name.exact:
+        return False
+    if name.needs_value:
+        return _VALUE_FOLLOWS.match(text, end) is not None
+    return not text[end : end + 1].isdigit()
 
 
 def _shouted(text: str, start: int, end: int) -> bool:
@@ -120,5 +131,5 @@ def _make(nlp: Language, name: str) -> EntityFinder:
 
 
 Language.factory(
-    "clinical_entities", requires=["doc._.sections", "doc.sents"], assigns=["doc._.mentions"], func=_make
+    "clinical_entities", requires=["doc._.sections", "doc._.sentences"], assigns=["doc._.mentions"], func=_make
 )

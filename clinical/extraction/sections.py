@@ -11,7 +11,7 @@ from spacy.language import Language
 from spacy.tokens import Doc
 
 from clinical.extraction.mentions import Section, Status
-from clinical.extraction.words import required, table
+from clinical.extraction.words import required, table, text_of
 
 _LONGEST = 70  # characters of a heading; what is longer is a sentence with a colon
 _MOST_WORDS = 8
@@ -25,12 +25,14 @@ _NOISE = re.compile(r"[^a-z0-9&/']+")
 class _Heading:
     label: str
     status: Status
+    one_line: bool
 
 
 @dataclass(frozen=True)
 class _Found:
     start: int
     end: int
+    line_end: int
     known: _Heading | None
 
 
@@ -41,7 +43,7 @@ def _normal(heading: str) -> str:
 @cache
 def _known() -> dict[str, _Heading]:
     return {
-        _normal(name): _Heading(row["label"], row.get("status", "present"))
+        _normal(name): _Heading(row["label"], row.get("status", "present"), row.get("one_line", False))
         for row in table("sections")["section"]
         for name in row["names"]
     }
@@ -63,13 +65,13 @@ def section_at(sections: tuple[Section, ...], starts: list[int], offset: int, in
     return sections[index - 1] if index and offset < sections[index - 1].end else None
 
 
-def _before_colon(text: str, floor: int, colon: int) -> _Found | None:
+def _before_colon(text: str, floor: int, colon: int, end: int) -> _Found | None:
     """The longest known heading that ends at a colon: at the start of its line in any case, elsewhere capitalised."""
     words = list(_WORD.finditer(text, max(floor, colon - _LONGEST), colon))[-_MOST_WORDS:]
     for word in words:
         known = _known().get(_normal(text[word.start() : colon]))
         if known and (word.start() == floor or text[word.start()].isupper()):
-            return _Found(word.start(), colon + 1, known)
+            return _Found(word.start(), colon + 1, end, known)
     return None
 
 
@@ -78,10 +80,10 @@ def _whole_line(text: str, start: int, end: int, marked: bool) -> _Found | None:
     heading = text[start:end]
     known = _known().get(_normal(heading))
     if marked or (known and heading[:1].isupper()):
-        return _Found(start, end, known)
+        return _Found(start, end, end, known)
     dash = heading[:_LONGEST].find(" - ")
     known = _known().get(_normal(heading[:dash])) if dash > 0 else None
-    return _Found(start, start + dash + 2, known) if known and heading[0].isupper() else None
+    return _Found(start, start + dash + 2, end, known) if known and heading[0].isupper() else None
 
 
 def _in_line(text: str, line: re.Match[str]) -> Iterator[_Found]:
@@ -98,11 +100,11 @@ def _in_line(text: str, line: re.Match[str]) -> Iterator[_Found]:
     first = True
     floor = start
     while colon >= 0:
-        found = _before_colon(text, floor, colon)
+        found = _before_colon(text, floor, colon, end)
         if found:
             yield found
         elif first and _is_shouted(text[start:colon]):
-            yield _Found(start, colon + 1, None)
+            yield _Found(start, colon + 1, end, None)
         first, floor = False, colon + 1
         colon = text.find(":", floor, end)
 
@@ -121,15 +123,19 @@ def find_sections(text: str) -> tuple[Section, ...]:
     for line in _LINE.finditer(text):
         for found in _in_line(text, line):
             last = kept[-1].known if kept else None
-            if found.known or text[max(0, found.start - 7) : found.start].rstrip(" \t*_").endswith("#"):
+            marked = text[max(0, found.start - 7) : found.start].rstrip(" \t*_").endswith("#")
+            if found.known or marked or (last and last.status != "present"):
                 kept.append(found)
-            elif last and last.status != "present":
-                kept.append(found)
-    ends = [*(found.start for found in kept), len(text)][1:]
-    return tuple(
-        Section(found.start, end, text[found.start : found.end].strip(" \t:*_-"), found.known.label if found.known else "")
-        for found, end in zip(kept, ends, strict=True)
-    )
+    following = [*(found.start for found in kept), len(text)][1:]
+    return tuple(_section(text, found, end) for found, end in zip(kept, following, strict=True))
+
+
+def _section(text: str, found: _Found, following: int) -> Section:
+    heading = text[found.start : found.end].strip(" \t:*_-")
+    if found.known is None:
+        return Section(found.start, following, heading, "")
+    end = min(following, found.line_end) if found.known.one_line else following
+    return Section(found.start, end, heading, found.known.label)
 
 
 def heading_end(section: Section) -> int:
@@ -139,7 +145,7 @@ def heading_end(section: Section) -> int:
 
 def clinical_sections(doc: Doc) -> Doc:
     """Sets `doc._.sections`."""
-    doc._.sections = find_sections(doc.text)
+    doc._.sections = find_sections(text_of(doc))
     return doc
 
 

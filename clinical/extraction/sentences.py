@@ -5,15 +5,15 @@ from __future__ import annotations
 import re
 from functools import cache
 
-import numpy as np
-from spacy.attrs import IDX, SENT_START
 from spacy.language import Language
 from spacy.tokens import Doc
 
-from clinical.extraction.words import table
+from clinical.extraction.words import required, table, text_of
 
 # Either a mark that may end a sentence, with what closes after it, or a line break with the white space around it.
-_CANDIDATE = re.compile(r"(?P<mark>[.!?](?![.!?]))(?P<close>[\"'”’)\]]{0,2})(?P<gap>[ \t\r\f\v]+|(?=\n)|$)|(?P<line>\n\s*)")
+_CANDIDATE = re.compile(
+    r"(?P<mark>[.!?](?![.!?]))(?P<close>[\"'”’)\]]{0,2})(?P<gap>[ \t\r\f\v]+|(?=\n)|$)|(?P<line>\n\s*)"
+)
 _LAST_WORD = re.compile(r"[\w.'/&-]{1,20}$")
 _ITEM = re.compile(r"(?:[-*•·▪◦‣+>#]|\(?\d{1,2}[.)]|[A-Za-z][.)])[ \t]+\S|[-*•·]\S|#")
 _NUMBER = re.compile(r"\(?\d{1,2}$")
@@ -29,8 +29,10 @@ def _abbreviations() -> tuple[frozenset[str], frozenset[str], frozenset[str]]:
 def _ends_at_mark(text: str, sentence: int, match: re.Match[str]) -> bool:
     """Whether a full stop, and what follows it, ends the sentence that began at `sentence`."""
     following = text[match.end() : match.end() + 2]
-    if not following or match["mark"] != "." or text[match.end() : match.end() + 1] == "\n":
-        return match["gap"] is not None
+    if not following or following[0] == "\n":
+        return False  # the line break decides
+    if match["mark"] != ".":
+        return True
     tail = _LAST_WORD.search(text, max(sentence, match.start() - 20), match.start())
     word = tail[0].lower() if tail else ""
     never, before_capital, _ = _abbreviations()
@@ -74,19 +76,15 @@ def find_sentences(text: str) -> tuple[tuple[int, int], ...]:
 
 
 def clinical_sentences(doc: Doc) -> Doc:
-    """Sets the sentence starts of a document."""
-    starts = {start for start, _ in find_sentences(doc.text)}
-    begins = [1 if offset == 0 or offset in starts else -1 for offset in doc.to_array(IDX).tolist()]
-    doc.from_array([SENT_START], np.array(begins, dtype="int32").astype("uint64"))  # a token's own setter is quadratic
+    """Sets `doc._.sentences`."""
+    doc._.sentences = find_sentences(text_of(doc))
     return doc
 
 
 def sentences_of(doc: Doc) -> tuple[tuple[int, int], ...]:
-    """The sentences that were found before, as (start, end) without white space at either end."""
-    if not len(doc):
-        return ()
-    trimmed = ((span.start_char + len(span.text) - len(span.text.lstrip()), span.start_char + len(span.text.rstrip())) for span in doc.sents)
-    return tuple((start, end) for start, end in trimmed if start < end)
+    """The sentences that were found before."""
+    found: tuple[tuple[int, int], ...] = required(doc, "sentences")
+    return found
 
 
-Language.component("clinical_sentences", assigns=["token.is_sent_start", "doc.sents"], func=clinical_sentences)
+Language.component("clinical_sentences", assigns=["doc._.sentences"], func=clinical_sentences)

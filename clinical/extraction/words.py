@@ -19,7 +19,7 @@ _TOKEN = re.compile(r"(\s+|[^\W\d_]+|\d+(?:[.,]\d+)*|_+|[^\w\s])( ?)")
 # The first two alternatives, a hyphen inside a word and a possessive, are dropped: "Crohn's", "follow-up".
 _WORD = re.compile(r"(?<=\w)-(?=\w)|(?<=\w)['’]s\b|([^\W\d_]+|\d+(?:[.,]\d+)*|[^\w\s])")
 
-for _name in ("sections", "mentions", "words"):
+for _name in ("sections", "sentences", "mentions", "words", "note"):
     Doc.set_extension(_name, default=None, force=True)
 
 
@@ -37,17 +37,26 @@ class ClinicalTokenizer:
 
     def __call__(self, text: str) -> Doc:
         pairs = _TOKEN.findall(text)
-        return Doc(self.vocab, words=[word for word, _ in pairs], spaces=[bool(space) for _, space in pairs])
+        doc = Doc(self.vocab, words=[word for word, _ in pairs], spaces=[bool(space) for _, space in pairs])
+        doc._.note = text
+        return doc
+
+
+def text_of(doc: Doc) -> str:
+    """The text of a note; spaCy joins it anew from the tokens on every use of `doc.text`, which is slow."""
+    text: str = doc.text if doc._.note is None else doc._.note
+    return text
 
 
 @dataclass(frozen=True)
 class Words:
     """The words alone, so that a phrase is found across line breaks, double spaces and hyphens.
 
-    `offsets[i]` is the (start, end) of word i in the note.
+    `offsets[i]` is the (start, end) of word i in the note, `lower[i]` the word in small letters.
     """
 
     doc: Doc
+    lower: tuple[str, ...]
     offsets: tuple[tuple[int, int], ...]
 
     def __len__(self) -> int:
@@ -57,14 +66,16 @@ class Words:
 def words_of(doc: Doc) -> Words:
     """The words of a note, made once per document."""
     if doc._.words is None:
-        doc._.words = _view(doc.vocab, doc.text)
+        doc._.words = _view(doc.vocab, text_of(doc))
     words: Words = doc._.words
     return words
 
 
 def _view(vocab: Vocab, text: str) -> Words:
     found = [match for match in _WORD.finditer(text) if match[1]]
-    return Words(Doc(vocab, words=[match[1] for match in found]), tuple(match.span() for match in found))
+    written = [match[1] for match in found]
+    lower = tuple(word.lower() for word in written)
+    return Words(Doc(vocab, words=written), lower, tuple(match.span() for match in found))
 
 
 def phrase_matcher(vocab: Vocab, phrases: Iterable[tuple[str, str]]) -> PhraseMatcher:

@@ -58,7 +58,7 @@ def found(roster, text):
     ],
 )
 def test_each_spelling_is_found(spelling, category):
-    assert found(ROSTER, f"seen: {spelling} today") == [(spelling, category)]
+    assert (spelling, category) in found(ROSTER, f"seen: {spelling} today")
 
 
 @pytest.mark.parametrize(

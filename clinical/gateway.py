@@ -1,0 +1,47 @@
+"""The one gateway for care: a clinician with purpose TREAT sees the patient's own name and note; each view is logged."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, field
+from typing import Any
+
+from policies.access import Action, Purpose
+from policies.audit import Event
+from policies.guard import Site
+from privacy.vault import Vault
+
+
+@dataclass(frozen=True)
+class CareNote:
+    """A note as it was written, with the patient's name; for the care view and nothing else."""
+
+    patient: str
+    record: str
+    name: str = field(repr=False)
+    text: str = field(repr=False)
+
+
+def list_notes(site: Site) -> list[tuple[str, str]]:
+    """Pseudonyms of (patient, record) for every note of the site's vault; names nobody."""
+    vault = Vault(site.home.vault, site.keys.wrapping)
+    return [(patient, record) for patient, record in vault.kept() if record != patient]
+
+
+def open_note(site: Site, patient: str, record: str) -> CareNote:
+    """One original note for the care of its patient.
+
+    Raises:
+        AccessDenied: whoever asks is no clinician with purpose TREAT.
+        IntegrityError: the note was erased or altered.
+    """
+    site.guard.permit(Action.VIEW_NOTE, Purpose.TREATMENT)
+    vault = Vault(site.home.vault, site.keys.wrapping)
+    site.guard.record(Event.NOTE_VIEWED, patient=patient, record=record, purpose=Purpose.TREATMENT)
+    name = _name(json.loads(vault.get(patient, patient)))
+    return CareNote(patient, record, name, vault.get(patient, record).decode())
+
+
+def _name(resource: dict[str, Any]) -> str:
+    names = resource.get("name") or [{}]
+    return " ".join([*names[0].get("given", ()), names[0].get("family", "")]).strip()

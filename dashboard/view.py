@@ -1,0 +1,367 @@
+"""What the pages show: every number and every sentence, as frozen data from the floors below; knows no Streamlit."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from functools import lru_cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from federated.plan import Plan
+from policies.access import Action, Purpose
+from policies.audit import Entry, Event, read_checkpoint, read_entries
+from policies.errors import ConfideError, IntegrityError, PolicyError
+from policies.files import canonical_json, sha256_hex
+from policies.guard import Guard, Server, Site, account_name
+from policies.ledger import Ledger, Spending
+from policies.models import SignedModel, list_models
+from policies.policy import Role, load_policy
+from policies.releases import PoissonSampledGaussian, epsilon_text
+from policies.workspace import Workspace
+from privacy import accounting
+
+if TYPE_CHECKING:  # these bring spaCy and torch with them, which only a note needs
+    from clinical.diagnosis import ConditionModel, Extraction
+    from privacy.deidentify import TextDeidentifier
+
+Pairs = tuple[tuple[str, str], ...]
+SIGN_IN = "Reachable from this computer only (127.0.0.1); sign-in comes with a later version."
+UNIT_OF_PRIVACY = "the patient of one hospital, with all of their notes"
+MOST_ROWS = 1000  # of the audit table at once
+_COLUMNS = ("number", "time", "event", "actor", "details")
+_MARKDOWN = re.compile(r"([\\`*_{}\[\]<>$~#|]|:(?=\w)|^[-+](?=\s)|(?<=^\d)[.)](?=\s))", re.MULTILINE)
+
+
+def plain(text: str) -> str:
+    """Text as Markdown that shows as nothing but this text."""
+    return _MARKDOWN.sub(r"\\\1", text)
+
+
+@dataclass(frozen=True)
+class Missing:
+    """An empty state: what is not there yet, and the command that makes it."""
+
+    sentence: str
+    command: str
+
+
+NO_SITE = Missing("There is no hospital in this workspace yet.", "confide demo")
+NO_NOTE = Missing("This hospital has no de-identified records yet, so there is no note to choose.", "confide deid")
+NO_MODEL = Missing("There is no signed model yet, so this page shows facts without suggestions.", "confide train")
+NO_RUN = Missing("This hospital has taken part in no training yet.", "confide train")
+NO_ENTRY = Missing("Nothing was done here yet, so the log is empty.", "confide deid")
+
+
+# Who is here.
+
+
+@dataclass(frozen=True)
+class RoleView:
+    """What a role is called, the purpose of use that goes with it, and its pages."""
+
+    title: str
+    purpose: str
+    pages: tuple[str, ...]
+
+
+_OPERATIONS = "hospital operations (HOPERAT)"
+ROLES: Mapping[Role, RoleView] = {
+    Role.CLINICIAN: RoleView("Clinician", "treatment of the patient (TREAT)", ("note",)),
+    Role.HOSPITAL_IT: RoleView("Hospital IT", _OPERATIONS, ("training",)),
+    Role.COMPLIANCE_OFFICER: RoleView("Compliance officer", _OPERATIONS, ("audit", "training")),
+}
+
+
+@dataclass(frozen=True)
+class Visitor:
+    """An account of this computer with the roles that the policy gives it, and the hospitals that there are."""
+
+    account: str
+    roles: tuple[Role, ...]
+    sites: tuple[str, ...]
+
+
+def visitor(workspace: Workspace) -> Visitor:
+    """Who sits before the screen.
+
+    Raises:
+        PolicyError: there is no policy that can be read, or it gives the account no role.
+    """
+    account, policy = account_name(), load_policy(workspace.policy)
+    held = policy.people.get(account, frozenset())
+    if not held:
+        raise PolicyError(
+            f"the policy file gives the account '{account}' no role, so there is no page to show",
+            f"Ask {policy.contact.compliance_officer}; roles stand under [people] in the policy file.",
+        )
+    return Visitor(account, tuple(role for role in Role if role in held), tuple(s.name for s in workspace.sites()))
+
+
+# A note.
+
+
+def notes_by_patient(notes: Iterable[tuple[str, str]]) -> dict[str, list[str]]:
+    """Pseudonyms of records by the pseudonym of their patient."""
+    found: dict[str, list[str]] = {}
+    for patient, record in notes:
+        found.setdefault(patient, []).append(record)
+    return found
+
+
+def newest_model(workspace: Workspace) -> SignedModel | None:
+    """Raises IntegrityError where a model does not verify."""
+    return next(iter(list_models(workspace.models, workspace.trusted)), None)
+
+
+def read_audited(site: Site, text: str, model: ConditionModel | None, source: Mapping[str, str]) -> Extraction:
+    """Extract from a note and log that it was done, with counts and never a hash of a text that could be guessed.
+
+    Args:
+        source: pseudonyms of the record, or where else the text comes from.
+
+    Raises:
+        AccessDenied: whoever asks is no clinician with purpose TREAT.
+    """
+    from clinical.diagnosis import extract  # brings torch
+
+    site.guard.permit(Action.EXTRACT, Purpose.TREATMENT)
+    rules = site.guard.policy.deidentification
+    deidentifier = _deidentifier(str(rules.mode), datetime.now(UTC).year, rules.keep_year)
+    extraction = extract(text, model, deidentifier, site.guard.policy.extraction)
+    counts = {"mentions": len(extraction.facts.mentions), "suggestions": len(extraction.suggestions)}
+    site.guard.record(
+        Event.NOTE_EXTRACTED, **source, model=extraction.model, purpose=Purpose.TREATMENT.value, counts=counts
+    )
+    return extraction
+
+
+@lru_cache(maxsize=1)
+def _deidentifier(mode: str, year: int, keep_year: bool) -> TextDeidentifier:
+    from privacy.deidentify import TextDeidentifier  # brings Presidio
+
+    return TextDeidentifier(mode, year, keep_year)
+
+
+# Training.
+
+
+@dataclass(frozen=True)
+class Budget:
+    """What the ledger of a site holds; epsilon is computed by `epsilon_after`, which takes its time."""
+
+    spendings: tuple[Spending, ...]
+    cap: float
+    delta: float
+
+    @property
+    def releases(self) -> tuple[PoissonSampledGaussian, ...]:
+        return tuple(spending.release for spending in self.spendings)
+
+
+@dataclass(frozen=True)
+class TrainingView:
+    """The newest run that a site took part in.
+
+    Attributes:
+        seconds: of each finished round, `(round, seconds)`.
+        losses: the site's own, `(round, loss)`; they stay there.
+    """
+
+    study: str
+    plan: str
+    planned: int
+    words: tuple[str, ...]
+    seconds: tuple[tuple[int, float], ...]
+    bytes_per_site: int
+    losses: tuple[tuple[int, float], ...]
+    protections: Pairs
+
+
+def budget(site: Site) -> Budget:
+    """The site's own budget under its own policy."""
+    caps = site.guard.policy.training
+    ledger = Ledger(site.home.ledger_url, accounting.epsilon, epsilon=caps.epsilon, delta=caps.delta)
+    return Budget(tuple(ledger.spendings()), ledger.cap, ledger.delta)
+
+
+def epsilon_after(releases: Sequence[PoissonSampledGaussian], delta: float) -> list[float]:
+    """Epsilon of the first release, the first two, and so on."""
+    return [accounting.epsilon(releases[:count], delta) for count in range(1, len(releases) + 1)]
+
+
+def training(workspace: Workspace, site: Site, spendings: Sequence[Spending]) -> TrainingView | None:
+    """The run of the newest booking, or None where nothing was ever booked.
+
+    Raises:
+        IntegrityError: the plan that was kept is not the one that was booked, or a file of rounds cannot be read.
+    """
+    if not spendings:
+        return None
+    plan = _plan(site, spendings[-1].plan)
+    rounds = _rows(workspace.server.run(plan.digest) / "rounds.ndjson")
+    return TrainingView(
+        study=plan.study,
+        plan=plan.digest,
+        planned=plan.rounds,
+        words=tuple(plan.in_words(site.name).splitlines()),
+        seconds=tuple((row["round"], float(row["seconds"])) for row in rounds),
+        bytes_per_site=max((row["bytes_per_site"] for row in rounds), default=0),
+        losses=tuple((row["round"], float(row["loss"])) for row in _rows(site.home.scores(plan.digest))),
+        protections=_protections(plan, site.guard),
+    )
+
+
+def _plan(site: Site, digest: str) -> Plan:
+    try:
+        plan = Plan.model_validate(json.loads(site.home.plan(digest).read_bytes())["plan"])
+    except (OSError, ValueError, KeyError):
+        raise IntegrityError(f"the plan {digest[:16]} that was booked here cannot be read") from None
+    if plan.digest != digest:
+        raise IntegrityError(f"the file of plan {digest[:16]} holds another plan")
+    return plan
+
+
+def _rows(path: Path) -> list[dict[str, Any]]:
+    """The whole lines of a file that may still be written; none where it does not exist yet."""
+    try:
+        return [json.loads(line) for line in path.read_bytes().split(b"\n")[:-1]]
+    except FileNotFoundError:
+        return []
+    except (OSError, ValueError):
+        raise IntegrityError(f"{path}: the rounds cannot be read") from None
+
+
+def _protections(plan: Plan, guard: Guard) -> Pairs:
+    caps = guard.policy.training
+    return (
+        ("Unit of privacy", UNIT_OF_PRIVACY),
+        ("Noise", f"{plan.sigma} times the clipping norm; the policy asks for at least {caps.smallest_noise:g}"),
+        ("Clipping norm", f"{plan.clip}; the policy allows at most {caps.largest_clip:g}"),
+        ("Sampling", f"each patient with probability {plan.sampling_rate} in each round, on their own (Poisson)"),
+        ("Delta", f"{plan.delta}, for the life of the cohort"),
+        ("Epsilon", f"at most {caps.epsilon:g} over all runs; a release beyond it is refused before it starts"),
+        ("Cohort", f"at least {caps.smallest_cohort} patients; fewer are refused"),
+    )
+
+
+def card_of(workspace: Workspace, site: str, plan: str) -> Pairs:
+    """The card of the model that a plan made, whose signature was verified just now; empty where there is none yet.
+
+    Raises:
+        IntegrityError: a model does not verify.
+    """
+    models = [model for model in list_models(workspace.models, workspace.trusted) if model.card["plan_sha256"] == plan]
+    if not models:
+        return ()
+    model, card = models[0], models[0].card
+    return (
+        ("Model", model.name),
+        ("Signature", f"verified, by '{model.signer}'"),
+        ("Made", str(card["created"])),
+        ("Encoder", str(card["plan"]["encoder"])),
+        ("Labels", str(len(card["plan"]["labels"]))),
+        ("Epsilon of this run here", f"{card['epsilon'].get(site, 'none')} at delta {card['delta']}"),
+        ("Trained in", f"{card['training_seconds']} s"),
+        ("Weights, SHA-256", f"{card['weights_sha256'][:16]}…"),
+        ("Intended use", str(card["intended_use"])),
+    )
+
+
+# The audit log.
+
+
+@dataclass(frozen=True)
+class LogState:
+    """A log after its verification; no entry of one that does not verify is shown."""
+
+    verified: bool
+    sentence: str
+    entries: tuple[Entry, ...] = ()
+
+
+@dataclass(frozen=True)
+class EpsilonCheck:
+    """Epsilon from the log alone beside the ledger's."""
+
+    log: str
+    ledger: str
+    releases: int
+
+    @property
+    def equal(self) -> bool:
+        return self.log == self.ledger
+
+
+def log_state(opened: Site | Server) -> LogState:
+    """Read and verify a whole log, now."""
+    folder, key = opened.home.audit, opened.keys.public
+    try:
+        entries = read_entries(folder, key)
+        signed = read_checkpoint(folder, key)
+    except ConfideError as error:
+        return LogState(False, f"Not verified: {error.message}. {error.hint}")
+    root = f", tree root {signed.root.hex()[:16]}…" if signed else ""
+    now = datetime.now(UTC).strftime("%Y-%m-%d %H:%M:%S")
+    return LogState(True, f"Verified at {now} UTC: {len(entries)} entries{root}", tuple(entries))
+
+
+def chosen_entries(
+    entries: Sequence[Entry], events: Sequence[str] = (), actors: Sequence[str] = (), text: str = ""
+) -> tuple[Entry, ...]:
+    """Entries of these events and actors (of all where none is named) whose details hold a text, in any case."""
+    wanted = text.strip().casefold()
+    return tuple(
+        entry
+        for entry in entries
+        if (not events or entry.event in events)
+        and (not actors or entry.actor in actors)
+        and (not wanted or wanted in _text(entry.details).casefold())
+    )
+
+
+def audit_rows(entries: Sequence[Entry]) -> list[Mapping[str, Any]]:
+    """Entries as rows, the newest first."""
+    shown = ((e.sequence, e.time[:19], str(e.event), e.actor, _text(e.details)) for e in reversed(entries))
+    return [dict(zip(map(str.capitalize, _COLUMNS), row, strict=True)) for row in shown]
+
+
+def epsilon_check(entries: Sequence[Entry], spent: Budget) -> EpsilonCheck:
+    """Recompute epsilon from the log's releases, at the delta of the policy, and from the ledger's."""
+    logged = [
+        PoissonSampledGaussian.from_details(e.details["release"]) for e in entries if e.event == Event.BUDGET_SPENT
+    ]
+    log, ledger = (epsilon_text(accounting.epsilon(releases, spent.delta)) for releases in (logged, spent.releases))
+    return EpsilonCheck(log, ledger, len(logged))
+
+
+def export_audited(guard: Guard, origin: str, entries: Sequence[Entry], form: str) -> bytes:
+    """Entries as 'csv' or 'ndjson'; the export itself is logged before it is handed out.
+
+    Raises:
+        AccessDenied: whoever asks may not export.
+    """
+    guard.permit(Action.EXPORT_AUDIT, Purpose.OPERATIONS)
+    rows = [(entry.sequence, entry.time, str(entry.event), entry.actor, entry.details) for entry in entries]
+    data = _csv(rows) if form == "csv" else _ndjson(rows)
+    guard.record(Event.AUDIT_EXPORTED, log=origin, form=form, entries=len(entries), sha256=sha256_hex(data))
+    return data
+
+
+def _csv(rows: Iterable[Sequence[Any]]) -> bytes:
+    stream = io.StringIO()
+    csv.writer(stream).writerows([_COLUMNS, *([*row[:-1], _text(row[-1])] for row in rows)])
+    return stream.getvalue().encode()
+
+
+def _ndjson(rows: Iterable[Sequence[Any]]) -> bytes:
+    return b"".join(canonical_json(dict(zip(_COLUMNS, row, strict=True))) + b"\n" for row in rows)
+
+
+def _text(details: Mapping[str, Any]) -> str:
+    return canonical_json(details).decode()

@@ -1,0 +1,123 @@
+"""The side-by-side table, on synthetic or benchmark data only: what federating under privacy gains and costs.
+
+Nothing here may touch real patients: it pools the hospitals' data, and its scores are not private releases.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+
+from clinical.classifier import (
+    PatientStates,
+    one_row_each,
+    predict_states,
+    set_trained_weights,
+    soft_cross_entropy,
+    trained_weights,
+)
+from clinical.encoder import Classifier
+from clinical.evaluation.diagnosis import score
+from federated.aggregate import MomentumServer, Weights, weighted_mean
+from federated.plan import Plan
+from privacy.dpsgd import StepSettings, poisson_sample, private_gradient
+
+PLAIN_EPOCHS = 8
+_PLAIN_BATCH = 32
+_PLAIN_RATE = 5e-3
+States = Mapping[str, PatientStates]
+
+
+@dataclass(frozen=True)
+class Row:
+    """One way to train, scored on the held-back patients of all hospitals; epsilon as text, '-' where it has none."""
+
+    name: str
+    macro_f1: float
+    precision_at_1: float
+    epsilon: str
+    seconds: float
+
+
+class Comparison:
+    """Trains the same model in other ways on the same cached states.
+
+    Args:
+        held_back: states of held-back patients, by hospital; every row is scored on all of them.
+    """
+
+    def __init__(self, plan: Plan, classifier: Classifier, held_back: Mapping[str, States]) -> None:
+        self._plan, self._classifier = plan, classifier
+        self._held_back = [states for site in sorted(held_back) for states in held_back[site].values()]
+        self._patients = [
+            f"{site}/{patient}"
+            for site in sorted(held_back)
+            for patient, states in held_back[site].items()
+            for _ in states.targets
+        ]
+
+    def row(self, name: str, weights: Weights, epsilon: str, seconds: float) -> Row:
+        """Score some weights."""
+        set_trained_weights(self._classifier, weights)
+        probabilities = predict_states(self._classifier, self._held_back)
+        return self._scored(name, probabilities, epsilon, seconds)
+
+    def alone(self, site: str, states: States, start: Weights, epsilon: str) -> Row:
+        """One hospital with the plan's own privacy, rounds and noise, without the others."""
+        began = time.perf_counter()
+        weights = _private_rounds(self._plan, self._classifier, list(states.values()), site, start)
+        return self.row(f"{site} alone, private", weights, epsilon, time.perf_counter() - began)
+
+    def pooled(self, states: Sequence[PatientStates], start: Weights, advance: Callable[[], None]) -> Row:
+        """All patients in one place without privacy: what federated private training is measured against."""
+        began = time.perf_counter()
+        weights = _plain_epochs(self._classifier, states, start, advance)
+        return self.row("pooled, no privacy", weights, "infinite", time.perf_counter() - began)
+
+    def commonest(self, states: Sequence[PatientStates]) -> Row:
+        """Always the label that is commonest among the training notes."""
+        counts = np.sum([patient.targets.sum(0) for patient in states], axis=0)
+        return self._scored("always the commonest", np.tile(counts, (len(self._patients), 1)), "-", 0.0)
+
+    def _scored(self, name: str, ranking: np.ndarray, epsilon: str, seconds: float) -> Row:  # type: ignore[type-arg]
+        truth = np.concatenate([patient.targets for patient in self._held_back]) > 0
+        scores = score(ranking, truth, self._patients, self._plan.labels)
+        return Row(name, scores.macro_f1, scores.precision_at_1, epsilon, seconds)
+
+
+def _private_rounds(
+    plan: Plan, classifier: Classifier, patients: Sequence[PatientStates], site: str, start: Weights
+) -> Weights:
+    generator = np.random.default_rng()
+    settings = StepSettings(float(plan.sigma), float(plan.clip), float(plan.sampling_rate), plan.share(site).patients)
+    server = MomentumServer(dict(start), learning_rate=plan.learning_rate, momentum=plan.momentum)
+    for _ in range(plan.rounds):
+        set_trained_weights(classifier, server.weights)
+        sample = poisson_sample(len(patients), settings.rate, generator)
+        rows = one_row_each(patients, generator)
+        result = private_gradient(classifier.tail, soft_cross_entropy, rows, sample, settings)
+        gradient = {name: array.numpy() for name, array in result.gradient.items()}
+        server.step(weighted_mean([(1.0, gradient)]))
+    return server.weights
+
+
+def _plain_epochs(
+    classifier: Classifier, patients: Sequence[PatientStates], start: Weights, advance: Callable[[], None]
+) -> Weights:
+    set_trained_weights(classifier, start)
+    generator = np.random.default_rng(0)
+    rows = one_row_each(patients, generator)
+    optimizer = torch.optim.AdamW(classifier.tail.trained().values(), lr=_PLAIN_RATE)
+    for _ in range(PLAIN_EPOCHS):
+        order = generator.permutation(len(patients))
+        for first in range(0, len(order), _PLAIN_BATCH):
+            states, mask, targets = rows(order[first : first + _PLAIN_BATCH].tolist())
+            optimizer.zero_grad()
+            soft_cross_entropy(classifier.tail(states, mask), targets).mean().backward()
+            optimizer.step()
+        advance()
+    return trained_weights(classifier)

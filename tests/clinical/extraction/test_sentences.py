@@ -1,0 +1,36 @@
+import pytest
+
+from clinical.extraction.sentences import find_sentences
+
+
+@pytest.mark.parametrize(
+    "sentences",
+    [
+        ["Dr. Smith saw Mr. J. Doe at 8 a.m. today.", "He is well."],
+        ["Lisinopril 2.5 mg p.o. daily.", "K was 4.1."],
+        ["Take one tab q.i.d. as needed.", "Return in 2 wks. if worse."],
+        ["Is she ill?", "Yes!", "(Seen with Dr. Who.)", "Home."],
+        ["Cough vs. wheeze, e.g. at night, i.e. asthma.", "Plan: rest."],
+        ["1. Cough.", "2. Fever."],
+    ],
+)
+def test_marks_that_end_a_sentence_and_marks_that_do_not(sentences):
+    text = " ".join(sentences)
+    assert [text[start:end] for start, end in find_sentences(text)] == sentences
+
+
+@pytest.mark.parametrize(
+    "sentences",
+    [
+        ["MEDICATIONS:", "- aspirin", "- lisinopril"],
+        ["1) cough", "2) fever"],
+        ["Cough", "Fever", "Rash"],
+        ["The patient has had a dry cough and a low fever for three\ndays and feels well.", "Plan is rest"],
+        ["He was seen by Dr.\nSmith."],
+        ["He denies cough,\nFever or rash"],
+        ["First", "Second"],
+    ],
+)
+def test_lines_that_are_items_and_lines_that_wrap(sentences):
+    text = "\n".join(sentences)
+    assert [text[start:end] for start, end in find_sentences(text)] == sentences

@@ -1,0 +1,205 @@
+import errno
+import json
+import os
+import stat
+
+import pytest
+from fhir.resources.R4B.documentreference import DocumentReference
+
+from clinical import deid_job
+from clinical.deid_job import deidentify_export, read_manifest
+from policies.audit import Event, read_entries
+from policies.errors import AccessDenied, InputError, IntegrityError, PolicyError, StorageError
+from policies.files import file_sha256
+from policies.guard import open_site
+from policies.policy import default_policy_text
+from policies.workspace import Workspace
+from privacy.pseudonyms import Pseudonyms
+from privacy.vault import Vault
+from tests.clinical.exports import CANARY, condition, document, note_text, patient, write_export
+
+
+@pytest.fixture
+def workspace(tmp_path):
+    made = Workspace(tmp_path / "workspace")
+    made.root.mkdir()
+    made.policy.write_text(default_policy_text("alice"))
+    return made
+
+
+@pytest.fixture
+def site(workspace):
+    return open_site(workspace, "north", "alice")
+
+
+@pytest.fixture
+def source(tmp_path):
+    return write_export(
+        tmp_path / "in",
+        patient("p1"), document("d1", "p1"), condition("c1", "p1"),
+        b'{"resourceType": "Condi', document("d2", "p1", " "), {"resourceType": "Device", "id": "x"},
+    )  # fmt: skip
+
+
+def run(site, source, out, **options):
+    return deidentify_export(site, source, out, as_of=2026, **options)
+
+
+def lines(path):
+    return [json.loads(line) for line in path.read_bytes().splitlines()]
+
+
+def files(folder):
+    return {p.relative_to(folder): p.read_bytes() for p in folder.rglob("*") if p.is_file()}
+
+
+def test_an_export_goes_in_and_a_deidentified_one_comes_out(site, source, tmp_path):
+    out = tmp_path / "out"
+    report = run(site, source, out)
+    assert {p.name for p in out.iterdir()} == {
+        "Patient.ndjson", "DocumentReference.ndjson", "Condition.ndjson", "manifest.json"
+    }  # fmt: skip
+    (note,) = lines(out / "DocumentReference.ndjson")
+    assert note_text(note) == "[NAME] was seen on [DATE 2019]."
+    DocumentReference.model_validate(note)
+    (who,) = lines(out / "Patient.ndjson")
+    assert note["subject"]["reference"] == f"Patient/{who['id']}"
+    assert (report.patients, report.notes, report.findings) == (1, 1, {"DATE": 1, "NAME": 1})
+    assert report.records == {"Condition": 1, "DocumentReference": 1, "Patient": 1}
+    assert report.problems == {"empty note": 1, "not JSON": 1, "unknown resource type": 1}
+
+
+def test_the_canary_stays_in_the_raw_export(site, source, tmp_path, workspace):
+    run(site, source, tmp_path / "out")
+    for folder in (tmp_path / "out", workspace.root):
+        for path, data in files(folder).items():
+            assert CANARY.encode() not in data, path
+
+
+def test_originals_are_in_the_vault_under_pseudonyms(site, source, tmp_path):
+    run(site, source, tmp_path / "out")
+    names, vault = Pseudonyms(site.keys.pseudonyms), Vault(site.home.vault, site.keys.wrapping)
+    whose = names.of("Patient", "p1")
+    assert vault.get(whose, names.of("DocumentReference", "d1")).decode().startswith(CANARY)
+    assert CANARY.encode() in vault.get(whose, whose)
+
+
+def test_problems_stay_at_the_site_and_name_file_and_line(site, source, tmp_path):
+    report = run(site, source, tmp_path / "out")
+    assert {(p["file"], p["line"], p["kind"]) for p in lines(report.problem_file)} == {
+        ("everything.ndjson", 4, "not JSON"),
+        ("everything.ndjson", 5, "empty note"),
+        ("everything.ndjson", 6, "unknown resource type"),
+    }
+    assert site.home.root in report.problem_file.parents
+    assert stat.S_IMODE(report.problem_file.stat().st_mode) == 0o600
+
+
+def test_the_manifest_is_signed_and_names_every_file(site, source, tmp_path):
+    out = tmp_path / "out"
+    report = run(site, source, out)
+    manifest = read_manifest(out, site.keys.public)
+    assert manifest["policy"] == site.guard.policy.digest
+    assert (manifest["legal_basis"], manifest["mode"], manifest["as_of"]) == ("expert_determination", "tag", 2026)
+    assert manifest["findings"] == report.findings
+    assert file_sha256(out / "manifest.json") == report.manifest
+
+
+@pytest.mark.parametrize("name", ["Patient.ndjson", "manifest.json", "extra.ndjson"])
+def test_an_altered_output_does_not_verify(site, source, tmp_path, name):
+    out = tmp_path / "out"
+    run(site, source, out)
+    path = out / name
+    path.write_bytes(path.read_bytes().replace(b'"as_of":2026', b'"as_of":2027') + b" " if path.exists() else b"{}")
+    with pytest.raises(IntegrityError):
+        read_manifest(out, site.keys.public)
+
+
+def test_no_manifest_is_a_clear_error(site, tmp_path):
+    with pytest.raises(InputError, match="no manifest"):
+        read_manifest(tmp_path, site.keys.public)
+
+
+def test_the_log_tells_what_was_read_done_and_left_out(site, source, tmp_path):
+    report = run(site, source, tmp_path / "out")
+    read, done = read_entries(site.home.audit, site.keys.public)
+    assert (read.event, done.event) == (Event.EXPORT_READ, Event.RECORDS_DEIDENTIFIED)
+    assert read.details["files"] == [file_sha256(source / "everything.ndjson")]
+    assert done.details["manifest"] == report.manifest
+    assert done.details["problems"] == dict(report.problems)
+
+
+def test_who_has_no_right_is_refused_before_anything_is_read(workspace, source, tmp_path):
+    with pytest.raises(AccessDenied):
+        run(open_site(workspace, "north", "mallory"), source, tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+
+
+def test_safe_harbor_is_refused_since_pseudonyms_are_derived(workspace, source, tmp_path):
+    workspace.policy.write_text(default_policy_text("alice").replace('"expert_determination"', '"safe_harbor"'))
+    with pytest.raises(PolicyError, match="safe_harbor"):
+        run(open_site(workspace, "north", "alice"), source, tmp_path / "out")
+
+
+def test_several_processes_write_the_same_bytes_as_one(site, tmp_path, monkeypatch):
+    monkeypatch.setattr(deid_job, "BATCH", 3)
+    people = [patient(f"p{i}", f"Quist{i}") for i in range(9)]
+    notes = [document(f"d{i}", f"p{i % 9}", f"{CANARY} Quist{i % 9} came on 3/{i}/2019.") for i in range(1, 20)]
+    source = write_export(tmp_path / "in", *people, *notes)
+    counted = []
+    one = run(site, source, tmp_path / "one", advance=counted.append)
+    two = run(site, source, tmp_path / "two", workers=2)
+    assert files(tmp_path / "one") == files(tmp_path / "two")
+    assert one.notes == two.notes == 19
+    assert sum(counted) == 28
+
+
+def test_a_resource_of_the_wrong_shape_is_left_out_and_the_rest_goes_on(site, tmp_path):
+    source = write_export(
+        tmp_path / "in",
+        {**patient("p1"), "name": "Zebulon Quist"},
+        patient("p2"),
+        document("d1", "p1"),
+        document("d2", "p2"),
+    )
+    report = run(site, source, tmp_path / "out")
+    assert report.problems == {"malformed resource": 1}
+    assert report.notes == 1
+    assert CANARY not in report.problem_file.read_text()
+
+
+def test_an_out_that_is_not_ours_is_never_touched(site, source, tmp_path):
+    out = tmp_path / "out"
+    out.mkdir()
+    (out / "thesis.txt").write_text("dear")
+    for overwrite in (False, True):
+        with pytest.raises(InputError, match="not written by Confide"):
+            run(site, source, out, overwrite=overwrite)
+    assert (out / "thesis.txt").read_text() == "dear"
+
+
+def test_an_out_of_ours_is_replaced_only_when_asked(site, source, tmp_path):
+    out = tmp_path / "out"
+    run(site, source, out)
+    write_export(source, patient("p2"), document("d3", "p2"))
+    with pytest.raises(InputError, match="already"):
+        run(site, source, out)
+    run(site, source, out, overwrite=True)
+    assert len(lines(out / "DocumentReference.ndjson")) == 1
+    assert not (out / "Condition.ndjson").exists()
+    assert {p.name for p in tmp_path.iterdir()} == {"in", "out", "workspace"}
+
+
+def test_a_full_disk_leaves_the_older_output_as_it_was(site, source, tmp_path, monkeypatch):
+    out = tmp_path / "out"
+    run(site, source, out)
+    before = files(out)
+
+    def full(*_):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(deid_job, "canonical_json", full)
+    with pytest.raises(StorageError, match="full"):
+        run(site, source, out, overwrite=True)
+    assert files(out) == before
+    assert {p.name for p in tmp_path.iterdir()} == {"in", "out", "workspace"}
