@@ -53,17 +53,26 @@ def trunk_states(
 
 
 def patient_states(
-    dataset: Dataset, classifier: Classifier, length: int, most: int, advance: Callable[[int], None] | None = None
+    dataset: Dataset,
+    classifier: Classifier,
+    length: int,
+    most: int,
+    *,
+    count: Callable[[int], None] | None = None,
+    advance: Callable[[int], None] | None = None,
 ) -> dict[str, PatientStates]:
     """The cache of a cohort: by patient, what the trunk says of each window of each note.
 
     Args:
         length: tokens of a window, L.
         most: windows of a note.
-        advance: told how many windows were done.
+        count: told how many windows there are.
+        advance: told how many more were done.
     """
     notes = [(patient, note) for patient in dataset.patients for note in dataset.notes[patient]]
     windows = [cut(classifier.tokenizer, note.text, length, most) for _, note in notes]
+    if count:
+        count(sum(len(own.ids) for own in windows))
     by_patient: dict[str, list[tuple[NDArray[np.float16], Windows, NDArray[np.float32]]]] = {}
     for (patient, note), own, states in zip(notes, windows, trunk_states(classifier, windows, advance), strict=True):
         by_patient.setdefault(patient, []).append((states, own, target(note.labels, dataset.rule)))

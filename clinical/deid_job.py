@@ -119,6 +119,18 @@ def deidentify_export(
     return DeidReport(**job.tally.counts(), seconds=seconds, problem_file=job.problem_file, manifest=manifest)
 
 
+def signed_site(folder: Path) -> str:
+    """Which site a folder says that it is from; `read_manifest` with that site's key proves it.
+
+    Raises:
+        InputError: the folder has no manifest.
+    """
+    try:
+        return str(json.loads((folder / MANIFEST).read_bytes())["manifest"]["site"])
+    except (OSError, ValueError, KeyError, TypeError):
+        raise InputError("no manifest here", "Run 'confide deid IN OUT' first.", file=folder) from None
+
+
 def read_manifest(folder: Path, key: PublicKey) -> dict[str, Any]:
     """The manifest of a de-identified export, after its signature and all its files were verified.
 

@@ -16,6 +16,7 @@ from safetensors.numpy import load_file
 from clinical.classifier import predict_texts, set_trained_weights
 from clinical.encoder import Classifier, build_classifier, find_encoder
 from clinical.extraction import NoteFacts, read_note
+from clinical.labels import LabelRule, LabelSource
 from policies.errors import IntegrityError
 from policies.models import SignedModel
 from policies.policy import Extraction as ExtractionPolicy
@@ -76,13 +77,17 @@ class ConditionModel:
             raise IntegrityError(f"model {signed.name} wants another '{plan['encoder']}' than this machine has")
         self.name = signed.name
         self.labels: tuple[str, ...] = tuple(plan["labels"])
-        self._titles: Mapping[str, str] = plan["label_titles"]
+        self.rule = LabelRule(
+            LabelSource(plan["label_source"]), self.labels, plan["label_mapping"], plan["label_titles"]
+        )
+        self.split_key, self.held_back = str(plan["split_key"]), float(plan["held_back"])
         self._window, self._windows = int(plan["window"]), int(plan["windows_per_note"])
         self.classifier: Classifier = build_classifier(
             files,
             labels=len(self.labels),
             trained_layers=plan["trained_layers"],
             rank=plan["lora_rank"],
+            scale=plan["lora_scale"],
             seed=plan["seed"],
         )
         try:
@@ -91,7 +96,7 @@ class ConditionModel:
             raise IntegrityError(f"model {signed.name}: its weights do not fit its plan") from None
 
     def title(self, label: str) -> str:
-        return self._titles.get(label, label)
+        return self.rule.titles.get(label, label)
 
     def logits(self, texts: Sequence[str]) -> NDArray[np.float32]:
         """Of de-identified texts, `[N, K]`."""

@@ -7,7 +7,6 @@ LoRA's A matrices come from the plan's seed and stay frozen, only B and the head
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -119,13 +118,16 @@ class Classifier:
     tail: Tail
 
 
-def build_classifier(files: EncoderFiles, *, labels: int, trained_layers: int, rank: int, seed: int) -> Classifier:
+def build_classifier(
+    files: EncoderFiles, *, labels: int, trained_layers: int, rank: int, scale: float, seed: int
+) -> Classifier:
     """Load an encoder and cut it below the lowest trained layer.
 
     Args:
         labels: number of logits.
         trained_layers: how many of the last layers carry LoRA.
         rank: of LoRA.
+        scale: by which LoRA's product is multiplied. A small one keeps the noise on B from drowning the head.
         seed: of LoRA's A and of the head's start; the same seed gives the same weights everywhere.
 
     Raises:
@@ -140,7 +142,7 @@ def build_classifier(files: EncoderFiles, *, labels: int, trained_layers: int, r
     depth = len(layers) - trained_layers
     config = LoraConfig(
         r=rank,
-        lora_alpha=2 * rank,
+        lora_alpha=scale * rank,
         lora_dropout=0.0,
         bias="none",
         target_modules=r".*\.(" + "|".join(_LORA_TARGETS) + r")",
@@ -198,9 +200,3 @@ def _layer_list(model: Any) -> nn.ModuleList:
 
 def _hidden(output: Any) -> Tensor:
     return output[0] if isinstance(output, tuple) else output
-
-
-@lru_cache(maxsize=2)
-def cached_classifier(name: str, labels: int, trained_layers: int, rank: int, seed: int) -> Classifier:
-    """As `build_classifier`, once for each process; the caller sets the trained weights before each use."""
-    return build_classifier(find_encoder(name), labels=labels, trained_layers=trained_layers, rank=rank, seed=seed)

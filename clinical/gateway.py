@@ -1,4 +1,4 @@
-"""The one gateway for care: a clinician with purpose TREAT sees the patient's own name and note; each view is logged."""
+"""The one gateway for care: a clinician with purpose TREAT sees a patient's name and note; each view is logged."""
 
 from __future__ import annotations
 

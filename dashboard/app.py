@@ -2,19 +2,25 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 
 import streamlit as st
 
 from dashboard.pages import NOTE_SLOT, SITE_KEY, as_sentences
-from dashboard.view import ROLES, SIGN_IN, Visitor, plain, visitor
+from dashboard.plots import plain
+from dashboard.view import ROLES, SIGN_IN, Visitor, visitor
 from policies.workspace import Workspace
 
 _STYLE = Path(__file__).with_name("style.css")
+# An icon of its own: for a material icon or an emoji the browser would ask a server outside.
+_ICON = """<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 24 24" width="64" height="64">
+<path fill="#3987c9" d="M12 1 3 5v6c0 5.5 3.8 10.7 9 12 5.2-1.3 9-6.5 9-12V5z"/><path fill="#fff" d="M11 7h2v4h4v2h-4v4h-2v-4H7v-2h4z"/>
+</svg>"""
 _PAGES = {
-    "note": ("pages/note.py", "Note", ":material/clinical_notes:"),
-    "training": ("pages/training.py", "Training", ":material/model_training:"),
-    "audit": ("pages/audit.py", "Audit log", ":material/fact_check:"),
+    "note": partial(st.Page, "pages/note.py", title="Note", icon=":material/clinical_notes:"),
+    "training": partial(st.Page, "pages/training.py", title="Training", icon=":material/model_training:"),
+    "audit": partial(st.Page, "pages/audit.py", title="Audit log", icon=":material/fact_check:"),
 }
 
 
@@ -30,11 +36,11 @@ def choose(here: Visitor) -> tuple[str, ...]:
 
 def main() -> None:
     """One run of the script."""
-    st.set_page_config(page_title="Confide", page_icon=":material/shield_lock:", layout="wide")
+    st.set_page_config(page_title="Confide", page_icon=_ICON, layout="wide")
     st.html(_STYLE)
     with as_sentences():
         pages = choose(visitor(Workspace.find()))
-        chosen = st.navigation([st.Page(path, title=title, icon=icon) for path, title, icon in map(_PAGES.get, pages)])
+        chosen = st.navigation([_PAGES[name]() for name in pages])
         if chosen.title != "Note":
             st.session_state.pop(NOTE_SLOT, None)  # a note is kept only while it is looked at
         chosen.run()

@@ -1,10 +1,11 @@
-"""What the pages draw from the data of `view`: figures by plotly, and a note as HTML with its marks.
+"""What the pages draw: a note with its marks, lists of names and values, and figures by plotly.
 
-Everything that comes from a record or a card is escaped here.
+Whatever comes from a record, a plan or a card is escaped here, with `html.escape` in HTML and `plain` in Markdown.
 """
 
 from __future__ import annotations
 
+import re
 from bisect import bisect_right
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -16,12 +17,22 @@ from typing import TYPE_CHECKING, Any
 
 import plotly.graph_objects as go
 
-from dashboard.view import Pairs
+from federated.plan import Plan
 from policies.audit import Entry
+from policies.models import SignedModel
+from policies.policy import Training
 
 if TYPE_CHECKING:  # these bring spaCy and torch with them, which only a note needs
     from clinical.diagnosis import Extraction
     from clinical.extraction import Mention, NoteFacts
+
+_MARKDOWN = re.compile(r"([\\`*_{}\[\]<>$~#|]|:(?=\w)|^[-+](?=\s)|(?<=^\d)[.)](?=\s))", re.MULTILINE)
+
+
+def plain(text: str) -> str:
+    """Text as Markdown that shows as nothing but this text."""
+    return _MARKDOWN.sub(r"\\\1", text)
+
 
 # A note.
 
@@ -42,14 +53,12 @@ class NoteView:
 
     Attributes:
         html: the note, escaped, with its mentions, headings and evidence marked.
-        conditions: ranked conditions with their evidence, as HTML; empty where there is none.
-        remark: what is to be said where no condition, or not every one, is shown.
+        conditions: ranked conditions with their evidence, as HTML, and what is to be said where some are not shown.
         facts: the rows of the table.
     """
 
     html: str = field(repr=False)
     conditions: str = field(repr=False)
-    remark: str
     facts: tuple[Mapping[str, str], ...] = field(repr=False)
 
 
@@ -64,11 +73,12 @@ def note_view(text: str, extraction: Extraction) -> NoteView:
         quotes = [text[evidence.start : evidence.end] for evidence in suggestion.evidence]
         items.append(_condition(rank, suggestion.title, suggestion.label, suggestion.probability, quotes))
     left_out = len(extraction.suggestions) - len(shown)
-    remark = f"{left_out} more without a sentence that speaks for it: not shown." if left_out else ""
-    if extraction.model and not extraction.suggestions:
-        remark = "No condition reaches the smallest probability that the policy lets this page show."
+    if left_out:
+        items.append(f"<p>{left_out} more, for which no sentence speaks, not shown.</p>")
+    if not extraction.suggestions:
+        items.append("<p>No condition reaches the smallest probability that the policy lets this page show.</p>")
     rows = tuple(map(_fact, extraction.facts.mentions))
-    return NoteView(_marked(text, extraction.facts, ranks), "".join(items), remark, rows)
+    return NoteView(_marked(text, extraction.facts, ranks), "".join(items), rows)
 
 
 def _condition(rank: int, title: str, label: str, probability: float, quotes: Sequence[str]) -> str:
@@ -144,8 +154,47 @@ def _with_evidence(inner: str, ranks: Sequence[int], last: bool) -> str:
     return f'<u class="evidence">{inner}</u>' + (f"<sup>{numbers}</sup>" if last else "")
 
 
-def pairs_html(pairs: Pairs) -> str:
-    """Names and values as a list that wraps on a narrow screen."""
+# Lists of names and values.
+
+_UNIT_OF_PRIVACY = "the patient of one hospital, with all of their notes"
+
+
+def protections_html(plan: Plan, caps: Training) -> str:
+    """What protects patients in a plan, with what the site's policy asks for."""
+    return _pairs(
+        ("Unit of privacy", _UNIT_OF_PRIVACY),
+        ("Noise", f"{plan.sigma} times the clipping norm; the policy asks for at least {caps.smallest_noise:g}"),
+        ("Clipping norm", f"{plan.clip}; the policy allows at most {caps.largest_clip:g}"),
+        ("Sampling", f"each patient on their own, with probability {plan.sampling_rate} a round (Poisson)"),
+        ("Delta", f"{plan.delta}, for the life of the cohort"),
+        ("Epsilon", f"at most {caps.epsilon:g} over all runs; a release beyond it is refused before it starts"),
+        ("Cohort", f"at least {caps.smallest_cohort} patients; fewer are refused"),
+    )
+
+
+def card_html(model: SignedModel, site: str) -> str:
+    """The card of a model whose signature was verified, as one hospital reads it."""
+    card = model.card
+    return _pairs(
+        ("Model", model.name),
+        ("Signature", f"verified, by '{model.signer}'"),
+        ("Made", str(card["created"])),
+        ("Encoder", str(card["plan"]["encoder"])),
+        ("Labels", str(len(card["plan"]["labels"]))),
+        ("Epsilon of this run", f"{card['epsilon'].get(site, 'none')} at this hospital, at delta {card['delta']}"),
+        ("Trained in", f"{card['training_seconds']} s"),
+        ("SHA-256 of weights", f"{card['weights_sha256'][:16]}…"),
+        ("Intended use", str(card["intended_use"])),
+    )
+
+
+def model_line(model: SignedModel) -> str:
+    """What a model is for, and which one it is, as Markdown."""
+    intended = str(model.card["intended_use"])
+    return plain(f"{intended[:1].upper()}{intended[1:]}. Model {model.name} of study '{model.card['study']}'.")
+
+
+def _pairs(*pairs: tuple[str, str]) -> str:
     rows = (f"<div><dt>{escape(name)}</dt><dd>{escape(value)}</dd></div>" for name, value in pairs)
     return f'<dl class="pairs">{"".join(rows)}</dl>'
 
@@ -167,17 +216,18 @@ class Plot:
 
 def loss_plot(losses: Sequence[tuple[int, float]]) -> Plot:
     """The site's own loss by round."""
-    rounds, values = zip(*losses, strict=True)
+    rounds, values = [number for number, _ in losses], [loss for _, loss in losses]
     trace = go.Scatter(x=rounds, y=values, mode="lines+markers", line={"color": _BLUE}, hovertemplate="%{y:.3f}")
-    caption = f"Mean loss of each round, from {values[0]:.3f} to {values[-1]:.3f}. It stays at this hospital."
+    span = f"from {values[0]:.3f} to {values[-1]:.3f}" if values else "none yet"
+    caption = f"Mean loss of each round, {span}. It stays at this hospital: it is no private release."
     return Plot(_figure([trace], "Round", "Loss"), caption)
 
 
-def seconds_plot(seconds: Sequence[tuple[int, float]], bytes_per_site: int) -> Plot:
+def seconds_plot(seconds: Sequence[tuple[int, float]]) -> Plot:
     """How long each round took."""
-    rounds, values = zip(*seconds, strict=True)
+    rounds, values = [number for number, _ in seconds], [taken for _, taken in seconds]
     trace = go.Bar(x=rounds, y=values, marker={"color": _GREEN}, hovertemplate="%{y:.1f} s")
-    caption = f"{sum(values):.0f} s in {len(values)} rounds; {bytes_per_site / 1000:.0f} KB from each hospital a round."
+    caption = f"{sum(values):.0f} s for {len(values)} rounds of all hospitals; the first round waits for them to start."
     return Plot(_figure([trace], "Round", "Seconds"), caption)
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import csv
 import io
 import json
-import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -18,7 +17,7 @@ from policies.access import Action, Purpose
 from policies.audit import Entry, Event, read_checkpoint, read_entries
 from policies.errors import ConfideError, IntegrityError, PolicyError
 from policies.files import canonical_json, sha256_hex
-from policies.guard import Guard, Server, Site, account_name
+from policies.guard import Guard, Site, account_name, open_server
 from policies.ledger import Ledger, Spending
 from policies.models import SignedModel, list_models
 from policies.policy import Role, load_policy
@@ -30,17 +29,11 @@ if TYPE_CHECKING:  # these bring spaCy and torch with them, which only a note ne
     from clinical.diagnosis import ConditionModel, Extraction
     from privacy.deidentify import TextDeidentifier
 
-Pairs = tuple[tuple[str, str], ...]
 SIGN_IN = "Reachable from this computer only (127.0.0.1); sign-in comes with a later version."
-UNIT_OF_PRIVACY = "the patient of one hospital, with all of their notes"
+
+SERVER = "server"
 MOST_ROWS = 1000  # of the audit table at once
 _COLUMNS = ("number", "time", "event", "actor", "details")
-_MARKDOWN = re.compile(r"([\\`*_{}\[\]<>$~#|]|:(?=\w)|^[-+](?=\s)|(?<=^\d)[.)](?=\s))", re.MULTILINE)
-
-
-def plain(text: str) -> str:
-    """Text as Markdown that shows as nothing but this text."""
-    return _MARKDOWN.sub(r"\\\1", text)
 
 
 @dataclass(frozen=True)
@@ -163,24 +156,29 @@ class Budget:
     def releases(self) -> tuple[PoissonSampledGaussian, ...]:
         return tuple(spending.release for spending in self.spendings)
 
+    def spent_text(self, epsilons: Sequence[float]) -> str:
+        """The last of `epsilon_after`, and the cap."""
+        return f"{epsilon_text(epsilons[-1] if epsilons else 0.0)} of {self.cap:g}"
+
 
 @dataclass(frozen=True)
 class TrainingView:
     """The newest run that a site took part in.
 
     Attributes:
+        done: how many rounds of how many.
+        size: of the message of each hospital in a round.
+        words: the plan as it was approved, in plain words.
         seconds: of each finished round, `(round, seconds)`.
         losses: the site's own, `(round, loss)`; they stay there.
     """
 
-    study: str
-    plan: str
-    planned: int
+    plan: Plan
+    done: str
+    size: str
     words: tuple[str, ...]
     seconds: tuple[tuple[int, float], ...]
-    bytes_per_site: int
     losses: tuple[tuple[int, float], ...]
-    protections: Pairs
 
 
 def budget(site: Site) -> Budget:
@@ -206,23 +204,22 @@ def training(workspace: Workspace, site: Site, spendings: Sequence[Spending]) ->
     plan = _plan(site, spendings[-1].plan)
     rounds = _rows(workspace.server.run(plan.digest) / "rounds.ndjson")
     return TrainingView(
-        study=plan.study,
-        plan=plan.digest,
-        planned=plan.rounds,
+        plan=plan,
+        done=f"{len(rounds)} of {plan.rounds}",
+        size=f"{max((row['bytes_per_site'] for row in rounds), default=0) / 1000:.0f} KB",
         words=tuple(plan.in_words(site.name).splitlines()),
         seconds=tuple((row["round"], float(row["seconds"])) for row in rounds),
-        bytes_per_site=max((row["bytes_per_site"] for row in rounds), default=0),
         losses=tuple((row["round"], float(row["loss"])) for row in _rows(site.home.scores(plan.digest))),
-        protections=_protections(plan, site.guard),
     )
 
 
 def _plan(site: Site, digest: str) -> Plan:
     try:
-        plan = Plan.model_validate(json.loads(site.home.plan(digest).read_bytes())["plan"])
-    except (OSError, ValueError, KeyError):
+        kept = json.loads(site.home.plan(digest).read_bytes())["plan"]
+        plan = Plan.model_validate(kept)
+    except (OSError, ValueError, KeyError, TypeError):
         raise IntegrityError(f"the plan {digest[:16]} that was booked here cannot be read") from None
-    if plan.digest != digest:
+    if sha256_hex(canonical_json(kept)) != digest:
         raise IntegrityError(f"the file of plan {digest[:16]} holds another plan")
     return plan
 
@@ -237,40 +234,14 @@ def _rows(path: Path) -> list[dict[str, Any]]:
         raise IntegrityError(f"{path}: the rounds cannot be read") from None
 
 
-def _protections(plan: Plan, guard: Guard) -> Pairs:
-    caps = guard.policy.training
-    return (
-        ("Unit of privacy", UNIT_OF_PRIVACY),
-        ("Noise", f"{plan.sigma} times the clipping norm; the policy asks for at least {caps.smallest_noise:g}"),
-        ("Clipping norm", f"{plan.clip}; the policy allows at most {caps.largest_clip:g}"),
-        ("Sampling", f"each patient with probability {plan.sampling_rate} in each round, on their own (Poisson)"),
-        ("Delta", f"{plan.delta}, for the life of the cohort"),
-        ("Epsilon", f"at most {caps.epsilon:g} over all runs; a release beyond it is refused before it starts"),
-        ("Cohort", f"at least {caps.smallest_cohort} patients; fewer are refused"),
-    )
-
-
-def card_of(workspace: Workspace, site: str, plan: str) -> Pairs:
-    """The card of the model that a plan made, whose signature was verified just now; empty where there is none yet.
+def model_of(workspace: Workspace, plan: str) -> SignedModel | None:
+    """The model that a plan made, its signature verified now; None where there is none yet.
 
     Raises:
         IntegrityError: a model does not verify.
     """
-    models = [model for model in list_models(workspace.models, workspace.trusted) if model.card["plan_sha256"] == plan]
-    if not models:
-        return ()
-    model, card = models[0], models[0].card
-    return (
-        ("Model", model.name),
-        ("Signature", f"verified, by '{model.signer}'"),
-        ("Made", str(card["created"])),
-        ("Encoder", str(card["plan"]["encoder"])),
-        ("Labels", str(len(card["plan"]["labels"]))),
-        ("Epsilon of this run here", f"{card['epsilon'].get(site, 'none')} at delta {card['delta']}"),
-        ("Trained in", f"{card['training_seconds']} s"),
-        ("Weights, SHA-256", f"{card['weights_sha256'][:16]}…"),
-        ("Intended use", str(card["intended_use"])),
-    )
+    models = list_models(workspace.models, workspace.trusted)
+    return next((model for model in models if model.card["plan_sha256"] == plan), None)
 
 
 # The audit log.
@@ -297,9 +268,21 @@ class EpsilonCheck:
     def equal(self) -> bool:
         return self.log == self.ledger
 
+    @property
+    def sentence(self) -> str:
+        """What the comparison says."""
+        verdict = "equal to" if self.equal else "NOT equal to"
+        return f"Epsilon recomputed from the {self.releases} releases in the log is {verdict} the ledger's."
 
-def log_state(opened: Site | Server) -> LogState:
+
+def logs_of(workspace: Workspace, site: Site) -> tuple[str, ...]:
+    """The site's own log, and the server's where there is one."""
+    return (site.name, SERVER) if workspace.server.audit.is_dir() else (site.name,)
+
+
+def log_state(workspace: Workspace, site: Site, origin: str) -> LogState:
     """Read and verify a whole log, now."""
+    opened = open_server(workspace) if origin == SERVER else site
     folder, key = opened.home.audit, opened.keys.public
     try:
         entries = read_entries(folder, key)
@@ -326,8 +309,9 @@ def chosen_entries(
 
 
 def audit_rows(entries: Sequence[Entry]) -> list[Mapping[str, Any]]:
-    """Entries as rows, the newest first."""
-    shown = ((e.sequence, e.time[:19], str(e.event), e.actor, _text(e.details)) for e in reversed(entries))
+    """Entries as rows, the newest first, and no more than `MOST_ROWS`."""
+    newest = entries[: -MOST_ROWS - 1 : -1]
+    shown = ((e.sequence, e.time[:19], str(e.event), e.actor, _text(e.details)) for e in newest)
     return [dict(zip(map(str.capitalize, _COLUMNS), row, strict=True)) for row in shown]
 
 

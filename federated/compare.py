@@ -42,6 +42,10 @@ class Row:
     epsilon: str
     seconds: float
 
+    def as_card(self) -> dict[str, str]:
+        """Scores as they stand in a model card."""
+        return {"macro_f1": f"{self.macro_f1:.3f}", "precision_at_1": f"{self.precision_at_1:.3f}"}
+
 
 class Comparison:
     """Trains the same model in other ways on the same cached states.

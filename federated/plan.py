@@ -49,6 +49,7 @@ class Plan(BaseModel):
     label_mapping: dict[str, str] = {}
     trained_layers: int = Field(default=1, ge=1)
     lora_rank: int = Field(default=8, ge=1)
+    lora_scale: float = Field(default=0.1, gt=0)
     seed: int = Field(ge=0)
     window: int = Field(default=64, ge=8, le=512)
     windows_per_note: int = Field(default=1, ge=1)

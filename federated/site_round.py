@@ -27,18 +27,11 @@ from policies.audit import Event
 from policies.errors import BudgetError, CohortTooSmall, ConfideError, IntegrityError, TrainingError
 from policies.files import canonical_json, sha256_hex, write_whole
 from policies.guard import Site
-from policies.ledger import Ledger
 from policies.releases import epsilon_text
-from privacy.accounting import epsilon
+from privacy.budget import open_ledger
 from privacy.dpsgd import StepSettings, check_gradients, poisson_sample, private_gradient
 
 _PUBLIC_ROWS = 4
-
-
-def open_ledger(site: Site) -> Ledger:
-    """The site's own budget, under its own policy."""
-    caps = site.guard.policy.training
-    return Ledger(site.home.ledger_url, epsilon, epsilon=caps.epsilon, delta=caps.delta)
 
 
 def label_rule(plan: Plan) -> LabelRule:
@@ -57,7 +50,12 @@ def plan_classifier(plan: Plan) -> Classifier:
             f"the encoder '{plan.encoder}' on this machine is not the plan's", "Install the same file."
         )
     return build_classifier(
-        files, labels=len(plan.labels), trained_layers=plan.trained_layers, rank=plan.lora_rank, seed=plan.seed
+        files,
+        labels=len(plan.labels),
+        trained_layers=plan.trained_layers,
+        rank=plan.lora_rank,
+        scale=plan.lora_scale,
+        seed=plan.seed,
     )
 
 
@@ -111,16 +109,19 @@ def training_part(plan: Plan, data: Path) -> Dataset:
 
 
 def prepare(
-    site: Site, plan: Plan, classifier: Classifier, advance: Callable[[int], None] | None = None
-) -> dict[str, PatientStates]:
+    site: Site,
+    plan: Plan,
+    classifier: Classifier,
+    count: Callable[[int], None] | None = None,
+    advance: Callable[[int], None] | None = None,
+) -> None:
     """Check the model on public rows, run the frozen trunk over the cohort once, and keep the states encrypted."""
     _, data = approved(site, plan.digest)
     check_gradients(classifier.tail, soft_cross_entropy, _public_rows(plan, classifier))
     dataset = training_part(plan, data)
-    states = patient_states(dataset, classifier, plan.window, plan.windows_per_note, advance)
+    states = patient_states(dataset, classifier, plan.window, plan.windows_per_note, count=count, advance=advance)
     write_states(site.home.cache(plan.digest), site.keys.wrapping, states)
     site.guard.record(Event.COHORT_PREPARED, plan=plan.digest, patients=len(states))
-    return states
 
 
 def train_round(site: Site, order: TrainOrder) -> TrainReply:

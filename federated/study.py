@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import secrets
+import shutil
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -21,7 +22,7 @@ from clinical.labels import LabelRule
 from federated.plan import Plan, SiteShare
 from federated.server_app import RoundDone
 from federated.simulation import simulate
-from federated.site_round import approve, open_ledger, plan_classifier, prepare, training_part
+from federated.site_round import approve, plan_classifier, prepare, training_part
 from policies.access import Action, Purpose
 from policies.audit import Event
 from policies.errors import BudgetError, TrainingError
@@ -30,6 +31,7 @@ from policies.models import SignedModel, sign_model, trust
 from policies.releases import epsilon_text
 from policies.workspace import Workspace
 from privacy.accounting import epsilon, sigma_for
+from privacy.budget import open_ledger
 
 _LIBRARIES = ("confide", "torch", "transformers", "peft", "opacus", "flwr", "dp-accounting")
 _DECLARED_TO = 10  # a declared number of patients is rounded down to tens
@@ -48,9 +50,10 @@ class StudySettings:
     rounds: int = 12
     sampling_rate: str = "0.9"
     clip: str = "1.0"
-    learning_rate: float = 2.0
+    learning_rate: float = 3.0
     momentum: float = 0.9
     lora_rank: int = 8
+    lora_scale: float = 0.1
     window: int = 64
     windows_per_note: int = 1
     held_back: float = 0.25
@@ -69,8 +72,9 @@ class Cohort:
 
 @dataclass(frozen=True)
 class Watch:
-    """Who is told how far a study is."""
+    """Who is told how far a study is: windows to read at a site, windows read, rounds done."""
 
+    counted: Callable[[str, int], None] = lambda site, windows: None
     prepared: Callable[[str, int], None] = lambda site, windows: None
     round_done: Callable[[RoundDone], None] = lambda done: None
 
@@ -95,6 +99,7 @@ def draft_plan(cohorts: Sequence[Cohort], rule: LabelRule, settings: StudySettin
         label_source=rule.source,
         label_mapping=dict(rule.mapping),
         lora_rank=settings.lora_rank,
+        lora_scale=settings.lora_scale,
         seed=settings.seed,
         window=settings.window,
         windows_per_note=settings.windows_per_note,
@@ -129,7 +134,8 @@ def run_study(workspace: Workspace, server: Server, cohorts: Sequence[Cohort], p
     classifier = plan_classifier(plan)
     start = trained_weights(classifier)
     for cohort in cohorts:
-        prepare(cohort.site, plan, classifier, partial(watch.prepared, cohort.site.name))
+        name = cohort.site.name
+        prepare(cohort.site, plan, classifier, partial(watch.counted, name), partial(watch.prepared, name))
     began = time.monotonic()
     weights = simulate(workspace, server, plan, start, watch.round_done)
     return _register(workspace, server, plan, save(weights), time.monotonic() - began)
@@ -166,6 +172,21 @@ def _register(workspace: Workspace, server: Server, plan: Plan, weights: bytes, 
         signer=model.signer,
     )
     return model
+
+
+def register_scores(
+    workspace: Workspace, server: Server, model: SignedModel, scores: Mapping[str, Mapping[str, str]]
+) -> SignedModel:
+    """Sign a model once more with scores in its card, in the place of the one without.
+
+    The scores must be of synthetic or public data: a score of real patients is a release.
+    """
+    server.guard.permit(Action.SIGN_MODEL, Purpose.RESEARCH)
+    card = {**model.card, "scores": {"data": "synthetic", **scores}}
+    scored = sign_model(workspace.models, model.weights.read_bytes(), card, server.keys)
+    shutil.rmtree(model.folder)
+    server.guard.record(Event.MODEL_SIGNED, model=scored.name, replaces=model.name, signer=scored.signer)
+    return scored
 
 
 def model_card(plan: Plan, seconds: float) -> dict[str, Any]:

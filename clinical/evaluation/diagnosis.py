@@ -6,13 +6,17 @@ import json
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
-from clinical.dataset import Dataset, target
+from clinical.dataset import Dataset, read_dataset, split, target
 from clinical.diagnosis import ConditionModel
+from policies.access import Action, Purpose
+from policies.audit import Event
 from policies.errors import InputError
+from policies.guard import Site
 
 RESAMPLES = 1000
 _SEED = 0
@@ -53,6 +57,20 @@ class DiagnosisScores:
     def to_json(self) -> str:
         """One line of JSON."""
         return json.dumps(asdict(self), sort_keys=True)
+
+
+def evaluate_held_back(site: Site, model: ConditionModel, folder: Path) -> DiagnosisScores:
+    """Score a model on the patients of a site that its plan held back; the scores stay at the site, and are logged.
+
+    Raises:
+        AccessDenied: whoever asks may not evaluate.
+        InputError: no note of a held-back patient has a label.
+    """
+    site.guard.permit(Action.EVALUATE, Purpose.RESEARCH)
+    dataset = split(read_dataset(folder, model.rule), model.split_key, model.held_back)[1]
+    scores = evaluate_diagnosis(model, dataset)
+    site.guard.record(Event.EVALUATED, model=model.name, patients=scores.patients, notes=scores.notes)
+    return scores
 
 
 def evaluate_diagnosis(model: ConditionModel, dataset: Dataset) -> DiagnosisScores:

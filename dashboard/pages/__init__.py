@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import traceback
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import TypeVar
 
 import streamlit as st
 
-from dashboard.plots import Plot
-from dashboard.view import NO_SITE, Missing, plain
+from dashboard.plots import Plot, plain
+from dashboard.view import NO_SITE, Missing
 from policies.audit import Event
 from policies.errors import ConfideError
 from policies.guard import Site, open_site
@@ -23,11 +25,18 @@ _VIEWS = "views that were logged"
 
 @contextmanager
 def as_sentences() -> Iterator[None]:
-    """Show an error of ours as its sentence and its hint, and end the block there."""
+    """Show an error as a sentence and what to do, and end the block there.
+
+    The message of an error that nobody foresaw could hold text of a record, so only its kind and place are shown.
+    """
     try:
         yield
     except ConfideError as error:
         st.error(f"{plain(error.message)}  \n{plain(error.hint)}", icon=":material/block:")
+    except Exception as error:
+        frame = traceback.extract_tb(error.__traceback__)[-1]
+        place = plain(f"{type(error).__name__} in {Path(frame.filename).name}, line {frame.lineno}")
+        st.error(f"A fault of Confide: {place}  \nPlease report it.", icon=":material/error:")
 
 
 def say_missing(missing: Missing) -> None:
@@ -36,13 +45,16 @@ def say_missing(missing: Missing) -> None:
     st.code(missing.command, language="bash")
 
 
-def current_site(workspace: Workspace) -> Site | None:
-    """The hospital chosen in the side bar; None, said on the page, where there is none."""
-    name = st.session_state.get(SITE_KEY) or next((home.name for home in workspace.sites()), None)
-    if name is None:
-        say_missing(NO_SITE)
-        return None
-    return open_site(workspace, name)
+def open_page(title: str, page: Callable[[Workspace, Site], None]) -> None:
+    """Show a page for the hospital chosen in the side bar."""
+    st.title(title, anchor=False)
+    with as_sentences():
+        workspace = Workspace.find()
+        name = st.session_state.get(SITE_KEY) or next((home.name for home in workspace.sites()), None)
+        if name is None:
+            say_missing(NO_SITE)
+        else:
+            page(workspace, open_site(workspace, name))
 
 
 def log_view(site: Site, page: str, **selection: str) -> None:

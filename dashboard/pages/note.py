@@ -8,13 +8,14 @@ import streamlit as st
 
 from clinical.gateway import list_notes, open_note
 from dashboard import plots, view
-from dashboard.pages import NOTE_SLOT, as_sentences, current_site, once, say_missing
+from dashboard.pages import NOTE_SLOT, once, open_page, say_missing
 from policies.access import Action, Purpose
 from policies.guard import Site
 from policies.models import SignedModel
 from policies.workspace import Workspace
 
-RECORDS, PASTE = "From the records", "Paste a text"
+SOURCES = ("From the records", "Paste a text")
+PASTED = {"source": "pasted"}
 
 
 @st.cache_resource(show_spinner="Opening the model", max_entries=2)
@@ -25,43 +26,56 @@ def condition_model(name: str, _signed: SignedModel) -> Any:
     return ConditionModel(_signed)
 
 
-def from_records(site: Site) -> tuple[Any, ...] | None:
-    """The patient and record that were chosen."""
+def choose(site: Site) -> dict[str, str]:
+    """Pseudonyms of patient and record, or a pasted text; empty until something was chosen."""
+    if st.radio("Which note", SOURCES, key="source", horizontal=True) == SOURCES[1]:
+        with st.form("paste", border=False):
+            text = st.text_area("Text of a note", key="pasted", height=180)
+            st.form_submit_button("Read it", key="read")
+        st.caption("A one-off look: the text is not kept, and the log holds counts only.")
+        return {"text": text} if text.strip() else {}
     notes = view.notes_by_patient(list_notes(site))
     if not notes:
         say_missing(view.NO_NOTE)
-        return None
+        return {}
     left, right = st.columns(2)
     patient = left.selectbox("Patient", list(notes), index=None, placeholder="Choose a patient", key="patient")
-    record = right.selectbox("Note", notes.get(patient, []), key="record", disabled=patient is None)
-    return (patient, record) if patient and record else None
+    if patient is None:
+        return {}
+    return {"patient": patient, "record": right.selectbox("Note", notes[patient], key="record")}
 
 
-def pasted(site: Site) -> tuple[Any, ...] | None:
-    """A text for one look; nothing of it is kept."""
-    most = site.guard.policy.deidentification.largest_note_bytes
-    with st.form("paste", border=False):
-        text = st.text_area("Text of a note", key="pasted", height=180, max_chars=most)
-        st.form_submit_button("Read it", key="read")
-    st.caption("A one-off look: the text is not kept, and the log holds counts only.")
-    return (text,) if text.strip() else None
+def read(site: Site, model: Any, chosen: dict[str, str]) -> tuple[str, plots.NoteView]:
+    """Whose note it is, and the note drawn; both the look and the extraction are logged."""
+    if "text" in chosen:
+        return "Pasted text", plots.note_view(chosen["text"], view.read_audited(site, chosen["text"], model, PASTED))
+    note = open_note(site, **chosen)
+    return note.name, plots.note_view(note.text, view.read_audited(site, note.text, model, chosen))
 
 
-def read(site: Site, model: SignedModel | None, chosen: tuple[Any, ...]) -> tuple[str, Any, Any]:
-    """Whose note it is, its text and what was read in it."""
-    ready = condition_model(model.name, model) if model else None
-    if len(chosen) == 1:
-        return "Pasted text", chosen[0], view.read_audited(site, chosen[0], ready, {"source": "pasted"})
-    note = open_note(site, *chosen)
-    source = {"patient": note.patient, "record": note.record}
-    return note.name, note.text, view.read_audited(site, note.text, ready, source)
-
-
-def show(who: str, drawn: plots.NoteView, model: SignedModel | None) -> None:
-    """The note beside what it supports, and the table of facts."""
+def page(workspace: Workspace, site: Site) -> None:
+    """Choose, then the note beside what it supports, then its facts."""
+    site.guard.permit(Action.VIEW_NOTE, Purpose.TREATMENT)
+    if not (chosen := choose(site)):
+        return
+    signed = view.newest_model(workspace)
+    model = condition_model(signed.name, signed) if signed else None
+    key = (site.name, signed and signed.name, *chosen.items())
+    with st.spinner("Reading the note"):
+        who, drawn = once(NOTE_SLOT, key, lambda: read(site, model, chosen))
     left, right = st.columns([3, 2], gap="large")
     with left:
-        st.header(view.plain(who), anchor=False)
+        st.header(plots.plain(who), anchor=False)
         st.html(plots.LEGEND + drawn.html)
     with right:
         st.header("What it may support", anchor=False)
+        if signed:
+            st.caption(plots.model_line(signed))
+            st.html(drawn.conditions)
+        else:
+            say_missing(view.NO_MODEL)
+    st.header("Facts", anchor=False)
+    st.dataframe(drawn.facts, key="facts", hide_index=True, alt=f"{len(drawn.facts)} facts read in the note")
+
+
+open_page("Note", page)

@@ -13,8 +13,7 @@ from policies.policy import Role
 IT, OFFICER = Role.HOSPITAL_IT, Role.COMPLIANCE_OFFICER
 PERMITTED = {
     **{
-        (Role.CLINICIAN, action, Purpose.TREATMENT): "clinician-treats"
-        for action in (Action.EXTRACT, Action.VIEW_NOTE)
+        (Role.CLINICIAN, action, Purpose.TREATMENT): "clinician-treats" for action in (Action.EXTRACT, Action.VIEW_NOTE)
     },
     **{
         (IT, action, Purpose.OPERATIONS): "it-runs-the-road"

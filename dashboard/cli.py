@@ -1,0 +1,70 @@
+"""The command line. Nothing heavy is imported before a command needs it, so that --help is quick."""
+
+from __future__ import annotations
+
+import sys
+from importlib.metadata import version
+from typing import Annotated
+
+import typer
+from typer.core import TyperGroup
+
+from dashboard.commands import audit, budget, deid, demo, evaluate, extract, init, models, serve, train
+from policies.telemetry import switch_off
+
+app = typer.Typer(
+    name="confide",
+    cls=TyperGroup,
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode="rich",
+    pretty_exceptions_enable=False,  # a stack trace with local variables would show text of records
+    context_settings={"help_option_names": ["-h", "--help"]},
+    help="Hospitals fine-tune a clinical BERT together without a note, or anything that a patient could be found in, "
+    "leaving a hospital.\n\nStart with [bold]confide demo[/], or with [bold]confide init[/] on your own export.",
+)
+app.command("init")(init.init)
+app.command("demo")(demo.demo)
+app.command("deid")(deid.deid)
+app.command("train")(train.train)
+app.command("extract")(extract.extract)
+app.add_typer(evaluate.app, name="evaluate")
+app.add_typer(audit.app, name="audit")
+app.add_typer(budget.app, name="budget")
+app.add_typer(models.app, name="models")
+app.command("dashboard")(serve.dashboard)
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"confide {version('confide')}")
+        raise typer.Exit
+
+
+@app.callback()
+def _root(
+    _: Annotated[bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")] = False,
+) -> None:
+    pass
+
+
+def main() -> None:
+    """Run one command; every error ends in a sentence and an exit code."""
+    import click
+
+    switch_off()
+    try:
+        code = app(standalone_mode=False)
+    except click.ClickException as error:
+        error.show()
+        code = error.exit_code
+    except (click.Abort, KeyboardInterrupt):
+        typer.echo("stopped", err=True)
+        code = 130
+    except BrokenPipeError:
+        code = 0
+    except Exception as error:
+        from dashboard.console import report
+
+        code = report(error)
+    sys.exit(code or 0)

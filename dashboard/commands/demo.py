@@ -1,0 +1,33 @@
+"""confide demo: the whole road with one command."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+
+def demo(
+    headless: Annotated[bool, typer.Option("--headless", help="Stop before the dashboard starts.")] = False,
+    workspace: Annotated[Path, typer.Option("--workspace", "-w", help="Made anew at each run.")] = Path("confide-demo"),
+    patients: Annotated[int, typer.Option(min=150, help="Patients of each hospital.")] = 300,
+    workers: Annotated[int, typer.Option(min=1, help="Processes that de-identify.")] = 2,
+    port: Annotated[int | None, typer.Option(help="Of the dashboard. [default: the first free one from 8501]")] = None,
+) -> None:
+    """Three synthetic hospitals de-identify, train together under differential privacy, and a clinician reads a note.
+
+    [dim]Example: confide demo --headless[/]
+    """
+    import time
+
+    from dashboard.commands.serve import dashboard
+    from dashboard.console import say
+    from dashboard.demo import run, step
+
+    began = time.monotonic()
+    run(workspace, patients, workers)
+    say(f"\nthe road took {time.monotonic() - began:.0f} s; see it again: confide -h, workspace {workspace}")
+    if not headless:
+        step(7, "the pages for clinicians, hospital IT and compliance officers")
+        dashboard(port, workspace)

@@ -1,0 +1,111 @@
+"""confide evaluate: what was measured, as a table or one JSON object."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from dashboard.options import JsonOption, WorkspaceOption
+from policies.errors import InputError
+
+if TYPE_CHECKING:
+    from clinical.evaluation.diagnosis import DiagnosisScores
+    from clinical.evaluation.phi import PhiScores
+
+app = typer.Typer(no_args_is_help=True, help="Measure de-identification and ranked conditions.")
+
+
+@app.command()
+def phi(
+    notes: Annotated[Path, typer.Option(help="DocumentReference.ndjson")],
+    gold: Annotated[Path, typer.Option(help="gold.jsonl with character spans")],
+    patients: Annotated[Path | None, typer.Option(help="Patient.ndjson [default: beside the notes]")] = None,
+    roster: Annotated[bool, typer.Option(help="Use what the Patient resources say.")] = True,
+    as_json: JsonOption = False,
+) -> None:
+    """Recall and precision of de-identification against marked spans.
+
+    [dim]Example: confide evaluate phi --notes DocumentReference.ndjson --gold gold.jsonl --json[/]
+    """
+    from clinical.evaluation.phi import evaluate_phi
+
+    scores = evaluate_phi(notes, gold, patients, roster=roster)
+    if as_json:
+        typer.echo(scores.to_json())
+    else:
+        show_phi(scores)
+
+
+def show_phi(scores: PhiScores) -> None:
+    from dashboard.console import say, table
+
+    rows = [("all", scores.overall), *sorted(scores.categories.items())]
+    table(
+        f"recall by characters, {scores.documents} documents, {'with' if scores.roster else 'without'} the roster",
+        ("category", "spans", "recall", "95 % from", "to"),
+        [
+            (name, recall.spans, f"{recall.recall:.4f}", f"{recall.interval[0]:.4f}", f"{recall.interval[1]:.4f}")
+            for name, recall in rows
+        ],
+    )
+    say(
+        f"precision {scores.precision:.3f}, F1 {scores.f1:.3f}, other words touched {scores.words_touched:.2%}, "
+        f"notes with nothing left {scores.clean_notes:.1%}, {scores.documents_per_second:.1f} documents/s"
+    )
+
+
+@app.command()
+def diagnosis(
+    data: Annotated[list[Path], typer.Argument(metavar="DEID...", help="Folders that 'confide deid' wrote.")],
+    model: Annotated[str | None, typer.Option(help="Name of a signed model. [default: the newest]")] = None,
+    as_json: JsonOption = False,
+    workspace: WorkspaceOption = None,
+) -> None:
+    """Scores of a model on the patients that its plan held back. They are not private: they stay at the hospital.
+
+    [dim]Example: confide evaluate diagnosis deid/north deid/river --json[/]
+    """
+    import json
+    from dataclasses import asdict
+
+    from clinical.evaluation.diagnosis import evaluate_held_back
+    from dashboard.commands.extract import newest_model
+    from dashboard.commands.train import open_cohort
+    from policies.workspace import Workspace
+
+    place = Workspace.find(workspace)
+    scores: dict[str, DiagnosisScores] = {}
+    loaded = None
+    for folder in data:
+        cohort = open_cohort(place, folder)
+        loaded = loaded or newest_model(place, cohort.site, model)
+        if loaded is None:
+            raise InputError("there is no signed model in this workspace", "Run 'confide train' first.")
+        scores[cohort.site.name] = evaluate_held_back(cohort.site, loaded, folder)
+    if as_json:
+        typer.echo(json.dumps({site: asdict(own) for site, own in scores.items()}, sort_keys=True))
+    else:
+        show_diagnosis(scores)
+
+
+def show_diagnosis(scores: dict[str, DiagnosisScores]) -> None:
+    from dashboard.console import say, table
+
+    rows = [
+        (
+            site,
+            own.patients,
+            own.notes,
+            f"{own.precision_at_1:.3f}",
+            f"{own.interval[0]:.3f}-{own.interval[1]:.3f}",
+            f"{own.macro_f1:.3f}",
+            f"{own.commonest_precision_at_1:.3f}",
+            f"{own.documents_per_second:.1f}",
+        )
+        for site, own in scores.items()
+    ]
+    columns = ("site", "patients", "notes", "precision at 1", "95 %", "macro-F1", "commonest label", "notes/s")
+    table("held-back patients", columns, rows)
+    say("these scores are not private releases: they stay at the hospital")

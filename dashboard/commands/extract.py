@@ -1,0 +1,150 @@
+"""confide extract: facts and ranked conditions of one note, with evidence."""
+
+from __future__ import annotations
+
+import json
+import sys
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from dashboard.options import JsonOption, SiteOption, WorkspaceOption, chosen_site
+from policies.errors import InputError
+
+if TYPE_CHECKING:
+    from clinical.diagnosis import ConditionModel, Extraction
+    from policies.guard import Site
+    from policies.workspace import Workspace
+
+
+def extract(
+    note: Annotated[Path, typer.Argument(metavar="NOTE", help="Text file, FHIR DocumentReference (JSON), or - .")],
+    model: Annotated[str | None, typer.Option(help="Name of a signed model. [default: the newest]")] = None,
+    site: SiteOption = None,
+    as_json: JsonOption = False,
+    workspace: WorkspaceOption = None,
+) -> None:
+    """Read one note for its patient's care (purpose TREAT): entities, assertions, and conditions with their sentences.
+
+    [dim]Example: confide extract note.txt --site north[/]
+    """
+    from policies.workspace import Workspace
+
+    place = Workspace.find(workspace)
+    opened = chosen_site(place, site)
+    text = read_note_file(note, opened.guard.policy.deidentification.largest_note_bytes)
+    found = extract_logged(opened, text, newest_model(place, opened, model))
+    if as_json:
+        sys.stdout.write(json.dumps(as_data(text, found)) + "\n")
+    else:
+        show(text, found)
+
+
+def read_note_file(path: Path, largest: int) -> str:
+    """The text of a note: a plain file, a DocumentReference, or standard input.
+
+    Raises:
+        InputError: no such file, too large, or not readable as text.
+    """
+    from clinical.attachments import read_attachment
+
+    try:
+        data = sys.stdin.buffer.read() if str(path) == "-" else path.read_bytes()
+    except OSError as error:
+        raise InputError(f"cannot be read ({error.strerror})", file=path) from None
+    if len(data) > largest:
+        raise InputError(f"{len(data)} bytes; the policy's largest note has {largest}", file=path)
+    if data.lstrip()[:1] == b"{":
+        try:
+            content = json.loads(data)["content"]
+            return "\n".join(read_attachment(part["attachment"], largest) for part in content)
+        except (ValueError, KeyError, TypeError):
+            raise InputError("JSON, but no DocumentReference with content", file=path) from None
+    try:
+        return data.decode("utf-8-sig")
+    except UnicodeDecodeError:
+        raise InputError("not UTF-8 text", "Save the note as UTF-8.", file=path) from None
+
+
+def newest_model(workspace: Workspace, site: Site, name: str | None = None) -> ConditionModel | None:
+    """A verified model, the newest where none is named, or None where there is none; its loading is logged.
+
+    Raises:
+        InputError: no model of this name.
+        IntegrityError: the model does not verify.
+    """
+    from policies.audit import Event
+    from policies.models import list_models
+
+    models = list_models(workspace.models, workspace.trusted)
+    if name is not None:
+        models = [model for model in models if model.name == name]
+        if not models:
+            raise InputError(f"no model '{name}' here", "Run 'confide models list'.")
+    if not models:
+        return None
+    from clinical.diagnosis import ConditionModel
+
+    site.guard.record(Event.MODEL_LOADED, model=models[0].name, signer=models[0].signer)
+    return ConditionModel(models[0])
+
+
+def extract_logged(site: Site, text: str, model: ConditionModel | None) -> Extraction:
+    """Ask the policy, read the note, and log counts of what was found."""
+    from datetime import date
+
+    from clinical.diagnosis import extract as read
+    from policies.access import Action, Purpose
+    from policies.audit import Event
+    from privacy.deidentify import TextDeidentifier
+
+    site.guard.permit(Action.EXTRACT, Purpose.TREATMENT)
+    policy = site.guard.policy
+    deidentifier = TextDeidentifier(policy.deidentification.mode, date.today().year, policy.deidentification.keep_year)
+    found = read(text, model, deidentifier, policy.extraction)
+    site.guard.record(
+        Event.NOTE_EXTRACTED,
+        purpose=Purpose.TREATMENT,
+        model=found.model,
+        mentions=len(found.facts.mentions),
+        suggestions=len(found.suggestions),
+    )
+    return found
+
+
+def as_data(text: str, found: Extraction) -> dict[str, object]:
+    """The extraction as JSON, evidence with its words."""
+    data = asdict(found)
+    for suggestion in data["suggestions"]:
+        for evidence in suggestion["evidence"]:
+            evidence["text"] = text[evidence["start"] : evidence["end"]]
+    return data
+
+
+def show(text: str, found: Extraction) -> None:
+    """Print facts and suggestions for people."""
+    from dashboard.console import say, table
+
+    rows = [
+        (mention.kind, mention.concept, mention.assertion.status, mention.assertion.cue, _words(mention.attributes))
+        for mention in found.facts.mentions
+        if mention.kind != "anatomy"
+    ]
+    table("what the note says", ("kind", "concept", "status", "because of", "details"), rows)
+    if not found.model:
+        say("no conditions are ranked, since this workspace has no signed model yet: run 'confide train'")
+        return
+    say(f"conditions that the note may support (model {found.model}); for review by a professional, never a diagnosis")
+    for suggestion in found.suggestions:
+        say(f"  {suggestion.probability:5.1%}  {suggestion.title} ({suggestion.label})")
+        for evidence in suggestion.evidence:
+            quotation = " ".join(text[evidence.start : evidence.end].split())
+            say(f'         {evidence.weight:+.2f}  "{quotation}"')
+    if not found.suggestions:
+        say("  none reaches the policy's smallest probability")
+
+
+def _words(attributes: tuple[tuple[str, str], ...]) -> str:
+    return ", ".join(f"{key} {value}" for key, value in attributes)

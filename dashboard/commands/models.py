@@ -1,0 +1,43 @@
+"""confide models: what was signed."""
+
+from __future__ import annotations
+
+import typer
+
+from dashboard.options import JsonOption, WorkspaceOption
+
+app = typer.Typer(no_args_is_help=True, help="Signed models and their cards.")
+
+
+@app.command("list")
+def list_all(as_json: JsonOption = False, workspace: WorkspaceOption = None) -> None:
+    """Every model whose signature verifies, the newest first.
+
+    [dim]Example: confide models list[/]
+    """
+    import json
+
+    from dashboard.console import say, table
+    from policies.models import list_models
+    from policies.workspace import Workspace
+
+    place = Workspace.find(workspace)
+    models = list_models(place.models, place.trusted)
+    if as_json:
+        typer.echo(json.dumps([{"name": model.name, **model.card} for model in models]))
+        return
+    if not models:
+        say("no signed model yet: run 'confide train'")
+        return
+    rows = [
+        (
+            model.name,
+            model.card["study"],
+            model.card["created"][:19],
+            ", ".join(f"{site} {spent}" for site, spent in model.card["epsilon"].items()),
+            len(model.card["plan"]["labels"]),
+            model.signer,
+        )
+        for model in models
+    ]
+    table("signed models", ("model", "study", "created (UTC)", "epsilon", "labels", "signed by"), rows)

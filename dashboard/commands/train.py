@@ -1,0 +1,100 @@
+"""confide train: a study over de-identified folders, all sites of this workspace on one machine."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from dashboard.options import WorkspaceOption
+from policies.errors import InputError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from federated.plan import Plan
+    from federated.study import Cohort
+    from policies.guard import Server
+    from policies.models import SignedModel
+    from policies.workspace import Workspace
+
+
+def train(
+    data: Annotated[list[Path], typer.Argument(metavar="DEID...", help="Folders that 'confide deid' wrote.")],
+    labels: Annotated[Path, typer.Option(help="TOML file with the label set, and codes mapped to it.")],
+    label_source: Annotated[
+        str, typer.Option(help="'condition' (the encounter's coded condition) or 'category' (of the document).")
+    ] = "condition",
+    study: Annotated[str, typer.Option(help="A name for the study.")] = "study",
+    epsilon: Annotated[float | None, typer.Option(help="Target. [default: all that the policy has left]")] = None,
+    rounds: Annotated[int, typer.Option(min=1, help="Rounds, one private step in each.")] = 12,
+    windows: Annotated[int, typer.Option(min=1, help="Windows of 64 tokens that are read of a note.")] = 1,
+    encoder: Annotated[
+        str | None, typer.Option(help="Folder or hub name of a BERT or RoBERTa. [default: built in]")
+    ] = None,
+    yes: Annotated[bool, typer.Option("--yes", help="Approve the plan for every site without asking.")] = False,
+    workspace: WorkspaceOption = None,
+) -> None:
+    """Train one model over several hospitals with differential privacy, and sign it.
+
+    [dim]Example: confide train deid/north deid/river --labels labels.toml --label-source category[/]
+    """
+    from clinical.encoder import DEFAULT_ENCODER
+    from clinical.labels import LabelSource, read_label_rule
+    from dashboard.console import say
+    from federated.study import StudySettings, draft_plan, remaining_epsilon
+    from policies.guard import open_server
+    from policies.workspace import Workspace
+
+    if label_source not in list(LabelSource):
+        raise InputError(f"'{label_source}' is no label source", f"Use one of: {', '.join(LabelSource)}.")
+    place = Workspace.find(workspace)
+    rule = read_label_rule(labels, LabelSource(label_source))
+    cohorts = [open_cohort(place, folder) for folder in data]
+    target = remaining_epsilon([cohort.site for cohort in cohorts]) if epsilon is None else epsilon
+    settings = StudySettings(study, target, rounds=rounds, windows_per_note=windows, encoder=encoder or DEFAULT_ENCODER)
+    plan = draft_plan(cohorts, rule, settings)
+    for cohort in cohorts:
+        say(plan.in_words(cohort.site.name))
+    if not yes:
+        typer.confirm(f"Approve this plan for {', '.join(share.name for share in plan.sites)}?", abort=True)
+    model = train_with_progress(place, open_server(place), cohorts, plan)
+    say(f"model {model.name} signed by '{model.signer}'; epsilon {model.card['epsilon']} at delta {plan.delta}")
+
+
+def open_cohort(workspace: Workspace, folder: Path) -> Cohort:
+    """The site that de-identified a folder, with its signature on the folder verified.
+
+    Raises:
+        InputError: the folder is not de-identified data, or not of a site of this workspace.
+        IntegrityError: a file is not what the site signed.
+    """
+    from clinical.deid_job import read_manifest, signed_site
+    from federated.study import Cohort
+    from policies.guard import open_site
+
+    name = signed_site(folder)
+    if name not in {site.name for site in workspace.sites()}:
+        raise InputError(
+            f"de-identified by '{name}', which is no site of this workspace", "Check --workspace.", file=folder
+        )
+    site = open_site(workspace, name)
+    read_manifest(folder, site.keys.public)
+    return Cohort(site, folder)
+
+
+def train_with_progress(workspace: Workspace, server: Server, cohorts: Sequence[Cohort], plan: Plan) -> SignedModel:
+    """Run a study with a bar for each site's preparation and one for the rounds."""
+    from dashboard.console import progress
+    from federated.study import Watch, run_study
+
+    with progress() as bar:
+        tasks = {cohort.site.name: bar.add_task(f"preparing {cohort.site.name}", total=None) for cohort in cohorts}
+        rounds = bar.add_task("private rounds", total=plan.rounds)
+        watch = Watch(
+            counted=lambda site, windows: bar.update(tasks[site], total=windows),
+            prepared=lambda site, windows: bar.advance(tasks[site], windows),
+            round_done=lambda done: bar.update(rounds, completed=done.round),
+        )
+        return run_study(workspace, server, cohorts, plan, watch)

@@ -1,0 +1,59 @@
+"""Options that several commands share, and what they open."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from policies.errors import InputError
+from policies.workspace import SiteHome, Workspace
+
+if TYPE_CHECKING:
+    from policies.guard import Site
+
+WorkspaceOption = Annotated[
+    Path | None,
+    typer.Option(
+        "--workspace",
+        "-w",
+        envvar="CONFIDE_WORKSPACE",
+        help="Folder of policy, keys, logs and models. [default: ./confide-workspace]",
+        show_default=False,
+    ),
+]
+SiteOption = Annotated[str | None, typer.Option("--site", help="The hospital; not needed where there is only one.")]
+JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON object instead of a table.")]
+
+
+def chosen_site(workspace: Workspace, name: str | None) -> Site:
+    """The site that was asked for, or the only one.
+
+    Raises:
+        InputError: there is none, no such one, or more than one to choose from.
+    """
+    from policies.guard import open_site
+
+    return open_site(workspace, _one_of(workspace.sites(), name).name)
+
+
+def chosen_sites(workspace: Workspace, name: str | None) -> tuple[SiteHome, ...]:
+    """The site that was asked for, or all of them; raises InputError where there is none."""
+    return (_one_of(workspace.sites(), name),) if name else _some(workspace.sites())
+
+
+def _one_of(sites: tuple[SiteHome, ...], name: str | None) -> SiteHome:
+    named = [site for site in _some(sites) if name in (None, site.name)]
+    if len(named) == 1:
+        return named[0]
+    known = ", ".join(site.name for site in sites)
+    if name is None:
+        raise InputError(f"there are several sites ({known})", "Name one with --site.")
+    raise InputError(f"there is no site '{name}'", f"The sites of this workspace: {known}.")
+
+
+def _some(sites: tuple[SiteHome, ...]) -> tuple[SiteHome, ...]:
+    if not sites:
+        raise InputError("there is no site in this workspace yet", "Run 'confide deid IN OUT' first.")
+    return sites
