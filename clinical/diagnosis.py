@@ -23,6 +23,7 @@ from policies.policy import Extraction as ExtractionPolicy
 from privacy.deidentify import Span
 
 MOST_EVIDENCE = 3
+_LEAST_WEIGHT, _LEAST_SHARE = 0.1, 0.1  # log-odds, and share of the strongest sentence's; less is no evidence
 _MOST_SENTENCES = 60  # of one note that are weighed one by one
 
 
@@ -111,7 +112,8 @@ class ConditionModel:
         Fergus 2014, section 4.2).
         """
         weighed = list(sentences[:_MOST_SENTENCES])
-        without = [" ".join(weighed[:place] + weighed[place + 1 :]) for place in range(len(weighed))]
+        rest = list(sentences[_MOST_SENTENCES:])
+        without = ["\n".join(weighed[:place] + weighed[place + 1 :] + rest) for place in range(len(weighed))]
         odds = _log_odds(self.logits(["\n".join(sentences), *without]))
         order = np.argsort(-odds[0])[:most]
         probability = 1.0 / (1.0 + np.exp(-odds[0]))
@@ -147,7 +149,8 @@ def extract(
 
 
 def _evidence(sentences: Sequence[tuple[int, int]], weights: NDArray[np.float64]) -> tuple[Evidence, ...]:
-    best = [int(index) for index in np.argsort(-weights)[:MOST_EVIDENCE] if weights[index] > 0]
+    least = max(_LEAST_WEIGHT, _LEAST_SHARE * float(weights.max(initial=0.0)))
+    best = [int(index) for index in np.argsort(-weights)[:MOST_EVIDENCE] if weights[index] >= least]
     return tuple(Evidence(*sentences[index], float(weights[index])) for index in best)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Mapping, Sequence
+from functools import partial
 from pathlib import Path
 
 from safetensors.numpy import load_file
@@ -100,13 +101,8 @@ def deidentify(workspace: Workspace, names: Sequence[str], workers: int) -> list
         tasks = {name: bar.add_task(f"records of {name}", total=count_lines(workspace.export(name))) for name in names}
         for name in names:
             site, out = open_site(workspace, name), workspace.deidentified(name)
-            report = deidentify_export(
-                site,
-                workspace.export(name),
-                out,
-                workers=workers,
-                advance=lambda n, name=name: bar.advance(tasks[name], n),
-            )
+            advance = partial(bar.advance, tasks[name])
+            report = deidentify_export(site, workspace.export(name), out, workers=workers, advance=advance)
             cohorts.append(Cohort(site, out))
             reports.append((name, report))
     rows = [
@@ -175,4 +171,7 @@ def show_note(workspace: Workspace, cohort: Cohort, signed: SignedModel) -> None
     data = split(read_dataset(cohort.data, model.rule), model.split_key, model.held_back)[1]
     patient = data.patients[0]
     note = open_note(cohort.site, patient, data.notes[patient][0].record)
+    console.rule("the note, as the care team sees it", align="left")
+    say(note.text)
+    console.rule()
     show(note.text, extract_logged(cohort.site, note.text, model))

@@ -311,7 +311,7 @@ def chosen_entries(
 def audit_rows(entries: Sequence[Entry]) -> list[Mapping[str, Any]]:
     """Entries as rows, the newest first, and no more than `MOST_ROWS`."""
     newest = entries[: -MOST_ROWS - 1 : -1]
-    shown = ((e.sequence, e.time[:19], str(e.event), e.actor, _text(e.details)) for e in newest)
+    shown = ((e.sequence, e.time[:19].replace("T", " "), str(e.event), e.actor, _text(e.details)) for e in newest)
     return [dict(zip(map(str.capitalize, _COLUMNS), row, strict=True)) for row in shown]
 
 

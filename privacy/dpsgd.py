@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 import secrets
+import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
@@ -18,6 +19,9 @@ from opacus.optimizers import DPOptimizer
 from torch import Tensor, nn
 
 from policies.errors import TrainingError
+
+# The cached states that come in need no gradient, as torch remarks at every step.
+warnings.filterwarnings("ignore", message="Full backward hook is firing")
 
 ROWS_AT_ONCE = 64
 Rows = tuple[Tensor, ...]

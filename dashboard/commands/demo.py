@@ -11,7 +11,7 @@ import typer
 def demo(
     headless: Annotated[bool, typer.Option("--headless", help="Stop before the dashboard starts.")] = False,
     workspace: Annotated[Path, typer.Option("--workspace", "-w", help="Made anew at each run.")] = Path("confide-demo"),
-    patients: Annotated[int, typer.Option(min=150, help="Patients of each hospital.")] = 300,
+    patients: Annotated[int, typer.Option(min=150, help="Patients of each hospital.")] = 400,
     workers: Annotated[int, typer.Option(min=1, help="Processes that de-identify.")] = 2,
     port: Annotated[int | None, typer.Option(help="Of the dashboard. [default: the first free one from 8501]")] = None,
 ) -> None:
@@ -27,7 +27,9 @@ def demo(
 
     began = time.monotonic()
     run(workspace, patients, workers)
-    say(f"\nthe road took {time.monotonic() - began:.0f} s; see it again: confide -h, workspace {workspace}")
+    say(
+        f"\nthe road took {time.monotonic() - began:.0f} s; its workspace is {workspace}; look into it with, for instance:\n  confide audit verify -w {workspace}"
+    )
     if not headless:
         step(7, "the pages for clinicians, hospital IT and compliance officers")
         dashboard(port, workspace)
