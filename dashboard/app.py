@@ -15,7 +15,8 @@ from policies.workspace import Workspace
 _STYLE = Path(__file__).with_name("style.css")
 # An icon of its own: for a material icon or an emoji the browser would ask a server outside.
 _ICON = """<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 24 24" width="64" height="64">
-<path fill="#3987c9" d="M12 1 3 5v6c0 5.5 3.8 10.7 9 12 5.2-1.3 9-6.5 9-12V5z"/><path fill="#fff" d="M11 7h2v4h4v2h-4v4h-2v-4H7v-2h4z"/>
+<path fill="#3987c9" d="M12 1 3 5v6c0 5.5 3.8 10.7 9 12 5.2-1.3 9-6.5 9-12V5z"/>
+<path fill="#fff" d="M11 7h2v4h4v2h-4v4h-2v-4H7v-2h4z"/>
 </svg>"""
 _PAGES = {
     "note": partial(st.Page, "pages/note.py", title="Note", icon=":material/clinical_notes:"),

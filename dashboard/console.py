@@ -17,13 +17,14 @@ from policies.errors import ConfideError
 
 DEBUG_VARIABLE = "CONFIDE_DEBUG"
 
-console = Console(highlight=False)
+_PIPED_WIDTH = 120
+console = Console(highlight=False, width=None if sys.stdout.isatty() else _PIPED_WIDTH)
 errors = Console(stderr=True, highlight=False, soft_wrap=True)
 
 
 def say(text: str) -> None:
     """Print one line as it is, without reading markup in it."""
-    console.print(escape(text))
+    console.print(escape(text), soft_wrap=True)
 
 
 def table(title: str, columns: Sequence[str], rows: Iterable[Sequence[object]]) -> None:

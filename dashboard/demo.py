@@ -24,7 +24,7 @@ from dashboard.console import console, progress, say, table
 from federated.compare import PLAIN_EPOCHS, Comparison, Row
 from federated.plan import Plan
 from federated.site_round import approve, label_rule, plan_classifier
-from federated.study import Cohort, StudySettings, draft_plan, register_scores
+from federated.study import Cohort, StudySettings, approve_everywhere, draft_plan, register_scores
 from policies.errors import BudgetError, InputError
 from policies.files import write_whole
 from policies.guard import account_name, open_server, open_site
@@ -49,6 +49,7 @@ def run(root: Path, patients: int, workers: int) -> None:
     rule = LabelRule(LabelSource.CONDITION, tuple(condition_labels()), {}, condition_labels())
     plan = draft_plan(cohorts, rule, StudySettings("demo", EPSILON, split_key=SPLIT_KEY))
     say(plan.in_words(names[0]))
+    approve_everywhere(cohorts, plan)
     model = train_with_progress(workspace, server, cohorts, plan)
     step(4, "the server signed the model")
     say(f"model {model.name}, Ed25519 by '{model.signer}', weights sha256 {model.card['weights_sha256'][:16]}")

@@ -237,7 +237,7 @@ def epsilon_plot(epsilons: Sequence[float], cap: float) -> Plot:
     trace = go.Scatter(
         x=releases,
         y=[0.0, *epsilons],
-        mode="lines",
+        mode="lines+markers",
         line={"color": _ORANGE, "shape": "hv"},
         fill="tozeroy",
         fillcolor="rgba(217,130,43,0.2)",

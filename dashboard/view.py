@@ -8,7 +8,6 @@ import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -27,10 +26,8 @@ from privacy import accounting
 
 if TYPE_CHECKING:  # these bring spaCy and torch with them, which only a note needs
     from clinical.diagnosis import ConditionModel, Extraction
-    from privacy.deidentify import TextDeidentifier
 
 SIGN_IN = "Reachable from this computer only (127.0.0.1); sign-in comes with a later version."
-
 SERVER = "server"
 MOST_ROWS = 1000  # of the audit table at once
 _COLUMNS = ("number", "time", "event", "actor", "details")
@@ -121,24 +118,18 @@ def read_audited(site: Site, text: str, model: ConditionModel | None, source: Ma
     Raises:
         AccessDenied: whoever asks is no clinician with purpose TREAT.
     """
-    from clinical.diagnosis import extract  # brings torch
+    from clinical.diagnosis import extract  # these bring torch and Presidio
+    from privacy.deidentify import TextDeidentifier
 
     site.guard.permit(Action.EXTRACT, Purpose.TREATMENT)
     rules = site.guard.policy.deidentification
-    deidentifier = _deidentifier(str(rules.mode), datetime.now(UTC).year, rules.keep_year)
+    deidentifier = TextDeidentifier(rules.mode, datetime.now(UTC).year, rules.keep_year)
     extraction = extract(text, model, deidentifier, site.guard.policy.extraction)
     counts = {"mentions": len(extraction.facts.mentions), "suggestions": len(extraction.suggestions)}
     site.guard.record(
         Event.NOTE_EXTRACTED, **source, model=extraction.model, purpose=Purpose.TREATMENT.value, counts=counts
     )
     return extraction
-
-
-@lru_cache(maxsize=1)
-def _deidentifier(mode: str, year: int, keep_year: bool) -> TextDeidentifier:
-    from privacy.deidentify import TextDeidentifier  # brings Presidio
-
-    return TextDeidentifier(mode, year, keep_year)
 
 
 # Training.
@@ -167,13 +158,13 @@ class TrainingView:
 
     Attributes:
         done: how many rounds of how many.
-        size: of the message of each hospital in a round.
-        words: the plan as it was approved, in plain words.
+        size: of what each hospital sends in a round.
         seconds: of each finished round, `(round, seconds)`.
         losses: the site's own, `(round, loss)`; they stay there.
     """
 
     plan: Plan
+    digest: str
     done: str
     size: str
     words: tuple[str, ...]
@@ -201,15 +192,17 @@ def training(workspace: Workspace, site: Site, spendings: Sequence[Spending]) ->
     """
     if not spendings:
         return None
-    plan = _plan(site, spendings[-1].plan)
-    rounds = _rows(workspace.server.run(plan.digest) / "rounds.ndjson")
+    digest = spendings[-1].plan
+    plan = _plan(site, digest)
+    rounds = _rows(workspace.server.run(digest) / "rounds.ndjson")
     return TrainingView(
         plan=plan,
+        digest=digest,
         done=f"{len(rounds)} of {plan.rounds}",
         size=f"{max((row['bytes_per_site'] for row in rounds), default=0) / 1000:.0f} KB",
         words=tuple(plan.in_words(site.name).splitlines()),
         seconds=tuple((row["round"], float(row["seconds"])) for row in rounds),
-        losses=tuple((row["round"], float(row["loss"])) for row in _rows(site.home.scores(plan.digest))),
+        losses=tuple((row["round"], float(row["loss"])) for row in _rows(site.home.scores(digest))),
     )
 
 

@@ -75,7 +75,7 @@ def approve(site: Site, plan: Plan, data: Path) -> None:
         _check_cohort(site, training_part(plan, data))
         _check_budget(site, plan)
     except ConfideError as error:
-        event = Event.BUDGET_REFUSED if isinstance(error, BudgetError) else Event.PLAN_REFUSED
+        event = Event.BUDGET_REFUSED if type(error) is BudgetError else Event.PLAN_REFUSED
         site.guard.record(event, plan=plan.digest, reason=error.message)
         raise
     body = {"plan": plan.model_dump(mode="json"), "data": str(data.resolve())}

@@ -123,14 +123,18 @@ def draft_plan(cohorts: Sequence[Cohort], rule: LabelRule, settings: StudySettin
     return draft.model_copy(update={"sites": tuple(shares)})
 
 
-def run_study(workspace: Workspace, server: Server, cohorts: Sequence[Cohort], plan: Plan, watch: Watch) -> SignedModel:
-    """Approve at every site, prepare, train, and sign the model.
-
-    Raises:
-        ConfideError: one site refused; then no site has trained.
-    """
+def approve_everywhere(cohorts: Sequence[Cohort], plan: Plan) -> None:
+    """Agree to a plan at every site of this machine; raises what the first site that refuses says."""
     for cohort in cohorts:
         approve(cohort.site, plan, cohort.data)
+
+
+def run_study(workspace: Workspace, server: Server, cohorts: Sequence[Cohort], plan: Plan, watch: Watch) -> SignedModel:
+    """Prepare the cohorts of an approved plan, train, and sign the model.
+
+    Raises:
+        ConfideError: a site has not approved the plan, or a round failed.
+    """
     classifier = plan_classifier(plan)
     start = trained_weights(classifier)
     for cohort in cohorts:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+from collections import Counter
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -17,6 +18,9 @@ if TYPE_CHECKING:
     from clinical.diagnosis import ConditionModel, Extraction
     from policies.guard import Site
     from policies.workspace import Workspace
+
+
+_KINDS = ("problem", "finding", "medication", "test", "procedure")  # the order in which a clinician reads them
 
 
 def extract(
@@ -127,12 +131,7 @@ def show(text: str, found: Extraction) -> None:
     """Print facts and suggestions for people."""
     from dashboard.console import say, table
 
-    rows = [
-        (mention.kind, mention.concept, mention.assertion.status, mention.assertion.cue, _words(mention.attributes))
-        for mention in found.facts.mentions
-        if mention.kind != "anatomy"
-    ]
-    table("what the note says", ("kind", "concept", "status", "because of", "details"), rows)
+    table("what the note says", ("kind", "concept", "status", "because of", "details", "times"), _fact_rows(found))
     if not found.model:
         say("no conditions are ranked, since this workspace has no signed model yet: run 'confide train'")
         return
@@ -144,6 +143,16 @@ def show(text: str, found: Extraction) -> None:
             say(f'         {evidence.weight:+.2f}  "{quotation}"')
     if not found.suggestions:
         say("  none reaches the policy's smallest probability")
+
+
+def _fact_rows(found: Extraction) -> list[tuple[str, ...]]:
+    """One row for what is said alike, by kind and in the order of the note; anatomy alone says nothing."""
+    rows = Counter(
+        (mention.kind, mention.concept, mention.assertion.status, mention.assertion.cue, _words(mention.attributes))
+        for mention in found.facts.mentions
+        if mention.kind in _KINDS
+    )
+    return [(*row, str(times)) for row, times in sorted(rows.items(), key=lambda item: _KINDS.index(item[0][0]))]
 
 
 def _words(attributes: tuple[tuple[str, str], ...]) -> str:

@@ -43,7 +43,7 @@ def train(
     from clinical.encoder import DEFAULT_ENCODER
     from clinical.labels import LabelSource, read_label_rule
     from dashboard.console import say
-    from federated.study import StudySettings, draft_plan, remaining_epsilon
+    from federated.study import StudySettings, approve_everywhere, draft_plan, remaining_epsilon
     from policies.guard import open_server
     from policies.workspace import Workspace
 
@@ -59,6 +59,7 @@ def train(
         say(plan.in_words(cohort.site.name))
     if not yes:
         typer.confirm(f"Approve this plan for {', '.join(share.name for share in plan.sites)}?", abort=True)
+    approve_everywhere(cohorts, plan)
     model = train_with_progress(place, open_server(place), cohorts, plan)
     say(f"model {model.name} signed by '{model.signer}'; epsilon {model.card['epsilon']} at delta {plan.delta}")
 

@@ -15,7 +15,6 @@ from policies.models import SignedModel
 from policies.workspace import Workspace
 
 SOURCES = ("From the records", "Paste a text")
-PASTED = {"source": "pasted"}
 
 
 @st.cache_resource(show_spinner="Opening the model", max_entries=2)
@@ -34,23 +33,21 @@ def choose(site: Site) -> dict[str, str]:
             st.form_submit_button("Read it", key="read")
         st.caption("A one-off look: the text is not kept, and the log holds counts only.")
         return {"text": text} if text.strip() else {}
-    notes = view.notes_by_patient(list_notes(site))
-    if not notes:
+    if not (notes := view.notes_by_patient(list_notes(site))):
         say_missing(view.NO_NOTE)
         return {}
     left, right = st.columns(2)
     patient = left.selectbox("Patient", list(notes), index=None, placeholder="Choose a patient", key="patient")
-    if patient is None:
-        return {}
-    return {"patient": patient, "record": right.selectbox("Note", notes[patient], key="record")}
+    return (
+        {} if patient is None else {"patient": patient, "record": right.selectbox("Note", notes[patient], key="record")}
+    )
 
 
 def read(site: Site, model: Any, chosen: dict[str, str]) -> tuple[str, plots.NoteView]:
     """Whose note it is, and the note drawn; both the look and the extraction are logged."""
-    if "text" in chosen:
-        return "Pasted text", plots.note_view(chosen["text"], view.read_audited(site, chosen["text"], model, PASTED))
-    note = open_note(site, **chosen)
-    return note.name, plots.note_view(note.text, view.read_audited(site, note.text, model, chosen))
+    note = None if "text" in chosen else open_note(site, **chosen)
+    text, source = (note.text, chosen) if note else (chosen["text"], {"source": "pasted"})
+    return note.name if note else "Pasted text", plots.note_view(text, view.read_audited(site, text, model, source))
 
 
 def page(workspace: Workspace, site: Site) -> None:
@@ -69,11 +66,11 @@ def page(workspace: Workspace, site: Site) -> None:
         st.html(plots.LEGEND + drawn.html)
     with right:
         st.header("What it may support", anchor=False)
-        if signed:
+        if not signed:
+            say_missing(view.NO_MODEL)
+        else:
             st.caption(plots.model_line(signed))
             st.html(drawn.conditions)
-        else:
-            say_missing(view.NO_MODEL)
     st.header("Facts", anchor=False)
     st.dataframe(drawn.facts, key="facts", hide_index=True, alt=f"{len(drawn.facts)} facts read in the note")
 

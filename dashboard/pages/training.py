@@ -54,7 +54,7 @@ def page(workspace: Workspace, site: Site) -> None:
     site.guard.permit(Action.VIEW_TRAINING, Purpose.OPERATIONS)
     spent = view.budget(site)
     run = view.training(workspace, site, spent.spendings)
-    log_view(site, "training", plan=run.plan.digest if run else "none")
+    log_view(site, "training", plan=run.digest if run else "none")
     if run is None:
         say_missing(view.NO_RUN)
         return
@@ -66,7 +66,7 @@ def page(workspace: Workspace, site: Site) -> None:
     plan(run, site)
     st.header("The model", anchor=False)
     with as_sentences():
-        if model := view.model_of(workspace, run.plan.digest):
+        if model := view.model_of(workspace, run.digest):
             st.html(plots.card_html(model, site.name))
         else:
             st.caption("Not signed yet: a model is signed when the last round is done.")
