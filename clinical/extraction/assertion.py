@@ -15,7 +15,7 @@ from dataclasses import dataclass, replace
 from spacy.language import Language
 from spacy.tokens import Doc
 
-from clinical.extraction.mentions import Assertion, Kind, Mention, Section, Status
+from clinical.extraction.mentions import Assertion, Mention, Section, Status
 from clinical.extraction.sections import clinical_sections, heading_end, section_at, section_status, sections_of
 from clinical.extraction.sentences import clinical_sentences, sentences_of
 from clinical.extraction.words import Words, longest_matches, phrase_matcher, required, table, text_of, words_of
@@ -72,7 +72,12 @@ class AssertionRules:
             section = section_at(sections, starts, mention.start, bisect_right(starts, mention.start))
             near = (*reaching.get(place, ()), *reaching.get(end - 1, ()))
             cues = [cue for cue in near if cue.first < place or cue.first >= end]
-            judged.append(replace(mention, assertion=_judge(text, words, place, cues, section, mention.kind)))
+            # Vital signs and results are of the visit, under whatever heading they were typed.
+            judged.append(
+                replace(
+                    mention, assertion=_judge(text, words, place, cues, section if mention.kind != "test" else None)
+                )
+            )
         doc._.mentions = tuple(judged)
         return doc
 
@@ -120,11 +125,10 @@ class AssertionRules:
         return end
 
 
-def _judge(text: str, words: Words, place: int, cues: list[_Cue], section: Section | None, kind: Kind) -> Assertion:
+def _judge(text: str, words: Words, place: int, cues: list[_Cue], section: Section | None) -> Assertion:
     """The assertion of the strongest cue, the nearest among equals; a section speaks where it is stronger."""
     best = min(cues, key=lambda cue: (_PRECEDENCE.index(cue.status), abs(cue.first - place)), default=None)
-    # Vital signs and results are of the visit, wherever they were typed.
-    said = section_status(section) if section and kind != "test" else "present"
+    said = section_status(section) if section else "present"
     if section and said != "present" and (best is None or _PRECEDENCE.index(said) < _PRECEDENCE.index(best.status)):
         return Assertion(said, section.heading, section.start, heading_end(section))
     if best is None:
