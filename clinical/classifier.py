@@ -122,13 +122,15 @@ def set_trained_weights(classifier: Classifier, weights: Mapping[str, NDArray[np
     """Put weights into the tail.
 
     Raises:
-        ValueError: names or shapes are not those of the tail.
+        ValueError: names or shapes are not those of the tail, or a number is not finite.
     """
     own = classifier.tail.trained()
     if {name: tuple(parameter.shape) for name, parameter in own.items()} != {
         name: tuple(array.shape) for name, array in weights.items()
     }:
         raise ValueError("the weights are of another model")
+    if not all(np.isfinite(array).all() for array in weights.values()):
+        raise ValueError("a weight is not finite")
     with torch.no_grad():
         for name, parameter in own.items():
             parameter.copy_(torch.from_numpy(np.array(weights[name])))

@@ -18,6 +18,8 @@ from numpy.typing import NDArray
 from clinical.labels import LabelRule, LabelSource, category_codes, condition_codes
 from policies.errors import InputError
 
+_Encounter = tuple[str, str]  # with its patient: one patient's condition must not label another's note
+
 
 @dataclass(frozen=True)
 class LabelledNote:
@@ -52,19 +54,19 @@ def read_dataset(folder: Path, rule: LabelRule) -> Dataset:
     Raises:
         InputError: the folder holds no de-identified documents.
     """
-    by_encounter: dict[str, list[str]] = defaultdict(list)
+    by_encounter: dict[_Encounter, list[str]] = defaultdict(list)
     if rule.source is LabelSource.CONDITION:
         for condition in _resources(folder, "Condition"):
             encounter = condition.get("encounter", {}).get("reference")
             if encounter:
-                by_encounter[encounter].extend(condition_codes(condition))
+                by_encounter[_subject(condition), encounter].extend(condition_codes(condition))
     notes: dict[str, list[LabelledNote]] = defaultdict(list)
     documents = 0
     for document in _resources(folder, "DocumentReference"):
         documents += 1
         labels = rule.of(_codes_of(document, rule.source, by_encounter))
         if labels:
-            patient = document["subject"]["reference"].removeprefix("Patient/")
+            patient = _subject(document).removeprefix("Patient/")
             notes[patient].append(LabelledNote(document["id"], _text(document), labels))
     if not documents:
         raise InputError("no de-identified documents here", "Run 'confide deid IN OUT' first.", file=folder)
@@ -96,12 +98,18 @@ def target(labels: frozenset[str], rule: LabelRule) -> NDArray[np.float32]:
     return hot / hot.sum()
 
 
-def _codes_of(document: Mapping[str, Any], source: LabelSource, by_encounter: Mapping[str, list[str]]) -> Iterator[str]:
+def _subject(resource: Mapping[str, Any]) -> str:
+    return str(resource["subject"]["reference"])
+
+
+def _codes_of(
+    document: Mapping[str, Any], source: LabelSource, by_encounter: Mapping[_Encounter, list[str]]
+) -> Iterator[str]:
     if source is LabelSource.CATEGORY:
         yield from category_codes(document)
         return
     for encounter in document.get("context", {}).get("encounter", ()):
-        yield from by_encounter.get(encounter.get("reference", ""), ())
+        yield from by_encounter.get((_subject(document), encounter.get("reference", "")), ())
 
 
 def _text(document: Mapping[str, Any]) -> str:

@@ -14,12 +14,16 @@ _RECORD = "states"
 
 
 def write_states(folder: Path, kek: bytes, states: Mapping[str, PatientStates]) -> None:
-    """Keep every patient's states under the patient's own data key.
+    """Keep every patient's states under the patient's own data key; whoever is not among them is erased.
 
     Args:
         kek: 32 bytes, the site's key that wraps data keys.
     """
-    Vault(folder, kek).put((patient, _RECORD, save(vars(own))) for patient, own in states.items())
+    vault = Vault(folder, kek)
+    for patient, _ in vault.kept():
+        if patient not in states:
+            vault.erase(patient)
+    vault.put((patient, _RECORD, save(vars(own))) for patient, own in states.items())
 
 
 def read_states(folder: Path, kek: bytes) -> dict[str, PatientStates]:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from functools import partial
 from pathlib import Path
 
 import streamlit as st
+from streamlit.navigation.page import StreamlitPage
 
 from dashboard.pages import NOTE_SLOT, SITE_KEY, as_sentences
 from dashboard.plots import plain
@@ -18,11 +18,18 @@ _ICON = """<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 24 24" width="64
 <path fill="#3987c9" d="M12 1 3 5v6c0 5.5 3.8 10.7 9 12 5.2-1.3 9-6.5 9-12V5z"/>
 <path fill="#fff" d="M11 7h2v4h4v2h-4v4h-2v-4H7v-2h4z"/>
 </svg>"""
+# The addresses differ from the names of the files: Streamlit would run a file of that name in pages/ without this one.
 _PAGES = {
-    "note": partial(st.Page, "pages/note.py", title="Note", icon=":material/clinical_notes:"),
-    "training": partial(st.Page, "pages/training.py", title="Training", icon=":material/model_training:"),
-    "audit": partial(st.Page, "pages/audit.py", title="Audit log", icon=":material/fact_check:"),
+    "note": ("Note", ":material/clinical_notes:", "patient-note"),
+    "training": ("Training", ":material/model_training:", "training-run"),
+    "audit": ("Audit log", ":material/fact_check:", "audit-log"),
 }
+
+
+def page_of(name: str) -> StreamlitPage:
+    """A page of the navigation."""
+    title, icon, address = _PAGES[name]
+    return st.Page(f"pages/{name}.py", title=title, icon=icon, url_path=address)
 
 
 def choose(here: Visitor) -> tuple[str, ...]:
@@ -41,7 +48,7 @@ def main() -> None:
     st.html(_STYLE)
     with as_sentences():
         pages = choose(visitor(Workspace.find()))
-        chosen = st.navigation([_PAGES[name]() for name in pages])
+        chosen = st.navigation([page_of(name) for name in pages])
         if chosen.title != "Note":
             st.session_state.pop(NOTE_SLOT, None)  # a note is kept only while it is looked at
         chosen.run()

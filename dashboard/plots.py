@@ -26,12 +26,13 @@ if TYPE_CHECKING:  # these bring spaCy and torch with them, which only a note ne
     from clinical.diagnosis import Extraction
     from clinical.extraction import Mention, NoteFacts
 
-_MARKDOWN = re.compile(r"([\\`*_{}\[\]<>$~#|]|:(?=\w)|^[-+](?=\s)|(?<=^\d)[.)](?=\s))", re.MULTILINE)
+_MARKS = re.compile(r"([\\`*_{}\[\]<>$~#|&^]|:(?=\w))")
+_FIRST_OF_LINE = re.compile(r"^(\s*\d*)([-+=.)])", re.MULTILINE)
 
 
 def plain(text: str) -> str:
     """Text as Markdown that shows as nothing but this text."""
-    return _MARKDOWN.sub(r"\\\1", text)
+    return _FIRST_OF_LINE.sub(r"\1\\\2", _MARKS.sub(r"\\\1", text.strip()))
 
 
 # A note.

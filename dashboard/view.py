@@ -43,7 +43,7 @@ class Missing:
 
 NO_SITE = Missing("There is no hospital in this workspace yet.", "confide demo")
 NO_NOTE = Missing("This hospital has no de-identified records yet, so there is no note to choose.", "confide deid")
-NO_MODEL = Missing("There is no signed model yet, so this page shows facts without suggestions.", "confide train")
+NO_MODEL = Missing("There is no signed model to use, so this page shows facts without suggestions.", "confide train")
 NO_RUN = Missing("This hospital has taken part in no training yet.", "confide train")
 NO_ENTRY = Missing("Nothing was done here yet, so the log is empty.", "confide deid")
 
@@ -284,7 +284,7 @@ def log_state(workspace: Workspace, site: Site, origin: str) -> LogState:
         return LogState(False, f"Not verified: {error.message}. {error.hint}")
     root = f", tree root {signed.root.hex()[:16]}…" if signed else ""
     now = datetime.now(UTC).strftime("%Y-%m-%d %H:%M:%S")
-    return LogState(True, f"Verified at {now} UTC: {len(entries)} entries{root}", tuple(entries))
+    return LogState(True, f"Verified at {now} UTC. Entries: {len(entries)}{root}", tuple(entries))
 
 
 def chosen_entries(

@@ -30,9 +30,7 @@ def weighted_mean(gradients: Sequence[tuple[float, Mapping[str, NDArray[np.float
         if not all(np.isfinite(array).all() for array in gradient.values()):
             raise TrainingError("an update holds a number that is not finite, so the round is void")
     return {
-        name: np.sum([weight * gradient[name].astype(np.float64) for weight, gradient in gradients], axis=0).astype(
-            np.float32
-        )
+        name: np.asarray(sum(weight * gradient[name].astype(np.float64) for weight, gradient in gradients), np.float32)
         for name in shapes
     }
 
@@ -50,8 +48,16 @@ class MomentumServer:
         self._velocity = {name: np.zeros_like(array) for name, array in weights.items()}
 
     def step(self, gradient: Mapping[str, NDArray[np.float32]]) -> Weights:
-        """Move the weights against an aggregated gradient and return them."""
+        """Move the weights against an aggregated gradient and return them.
+
+        Raises:
+            TrainingError: it is not of the weights' shape; numpy would stretch it.
+        """
+        if {name: array.shape for name, array in gradient.items()} != {
+            name: array.shape for name, array in self.weights.items()
+        }:
+            raise TrainingError("the gradient of a round is not of the weights' shape")
         for name, array in gradient.items():
-            self._velocity[name] = self._momentum * self._velocity[name] + array
-            self.weights[name] = self.weights[name] - np.float32(self._rate) * self._velocity[name]
+            self._velocity[name] = np.asarray(self._momentum * self._velocity[name] + array, np.float32)
+            self.weights[name] = np.asarray(self.weights[name] - self._rate * self._velocity[name], np.float32)
         return self.weights

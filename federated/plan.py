@@ -111,6 +111,7 @@ def check_caps(plan: Plan, caps: Training) -> None:
         ("clip", 0 < Decimal(plan.clip) <= Decimal(repr(caps.largest_clip)), f"over 0, at most {caps.largest_clip:g}"),
         ("rounds", plan.rounds <= caps.most_rounds, f"at most {caps.most_rounds}"),
         ("delta", Decimal(plan.delta) == Decimal(repr(caps.delta)), f"{caps.delta:g}, the cohort's own"),
+        ("delta", all(Decimal(plan.delta) * 10 * share.patients <= 1 for share in plan.sites), "1 / (10 patients)"),
         ("sampling_rate", 0 < Decimal(plan.sampling_rate) <= 1, "over 0, at most 1"),
     )
     for key, allowed, limits in checks:

@@ -85,7 +85,8 @@ class PrivateAveraging(Strategy):
         if message.has_error():
             raise TrainingError(f"round {server_round}: a site failed", "Look into the logs of the sites.")
         reply = unpack_reply(message.content)
-        if reply.plan != self._plan.digest or reply.round != server_round or reply.site >= len(self._plan.sites):
+        known = 0 <= reply.site < len(self._plan.sites)
+        if reply.plan != self._plan.digest or reply.round != server_round or not known:
             raise IntegrityError(f"round {server_round}: an answer to another plan or round")
         if reply.refusal:
             site = self._plan.sites[reply.site].name

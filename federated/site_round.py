@@ -6,7 +6,7 @@ Nothing of a plan runs before it was approved here, and a site's own caps hold w
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import lru_cache
 from pathlib import Path
 
@@ -93,11 +93,13 @@ def approved(site: Site, digest: str) -> tuple[Plan, Path]:
     """
     try:
         body = json.loads(site.home.plan(digest).read_bytes())
+        signature = bytes.fromhex(body.pop("ed25519"))
+        site.keys.public.verify(signature, canonical_json(body))
+        plan = Plan.model_validate(body["plan"])
     except FileNotFoundError:
         raise TrainingError(f"site '{site.name}' has not approved plan {digest[:16]}") from None
-    signature = bytes.fromhex(body.pop("ed25519"))
-    site.keys.public.verify(signature, canonical_json(body))
-    plan = Plan.model_validate(body["plan"])
+    except (ValueError, KeyError, TypeError, AttributeError):
+        raise IntegrityError(f"the approval of plan {digest[:16]} was altered") from None
     if plan.digest != digest:
         raise IntegrityError(f"the approval of plan {digest[:16]} holds another plan")
     return plan, Path(body["data"])
@@ -119,8 +121,10 @@ def prepare(
     _, data = approved(site, plan.digest)
     check_gradients(classifier.tail, soft_cross_entropy, _public_rows(plan, classifier))
     dataset = training_part(plan, data)
+    _check_cohort(site, dataset)  # the folder may have changed since the approval
     states = patient_states(dataset, classifier, plan.window, plan.windows_per_note, count=count, advance=advance)
     write_states(site.home.cache(plan.digest), site.keys.wrapping, states)
+    _states_of.cache_clear()
     site.guard.record(Event.COHORT_PREPARED, plan=plan.digest, patients=len(states))
 
 
@@ -140,8 +144,9 @@ def train_round(site: Site, order: TrainOrder) -> TrainReply:
         check_caps(plan, site.guard.policy.training)
         if not 1 <= order.round <= plan.rounds:
             raise TrainingError(f"round {order.round} of a plan with {plan.rounds}")
+        classifier, patients = _ready(site, plan, order.weights)
         _book(site, plan, order.round)
-        update = save(_private_step(site, plan, order))
+        update = save(_private_step(site, plan, order.round, classifier, patients))
         write_whole(kept, update)
         site.guard.record(Event.UPDATE_RELEASED, plan=plan.digest, round=order.round, sha256=sha256_hex(update))
     return TrainReply(plan.digest, order.round, place, load(kept.read_bytes()))
@@ -179,11 +184,20 @@ def _book(site: Site, plan: Plan, round_number: int) -> None:
     )
 
 
-def _private_step(site: Site, plan: Plan, order: TrainOrder) -> Weights:
-    torch.set_num_threads(site.guard.policy.training.threads)
+def _ready(site: Site, plan: Plan, weights: Weights) -> tuple[Classifier, Sequence[PatientStates]]:
+    """All that can fail without a look at a gradient, so that it fails before anything is booked."""
     classifier = _classifier_of(plan)
-    set_trained_weights(classifier, order.weights)
-    patients = _states_of(site.home.cache(plan.digest), site.keys.wrapping)
+    try:
+        set_trained_weights(classifier, weights)
+    except ValueError as error:
+        raise TrainingError(f"an order cannot be followed: {error}") from None
+    return classifier, _states_of(site.home.cache(plan.digest), site.keys.wrapping)
+
+
+def _private_step(
+    site: Site, plan: Plan, round_number: int, classifier: Classifier, patients: Sequence[PatientStates]
+) -> Weights:
+    torch.set_num_threads(site.guard.policy.training.threads)
     generator = np.random.default_rng()  # seeded by the operating system
     settings = StepSettings(
         float(plan.sigma), float(plan.clip), float(plan.sampling_rate), plan.share(site.name).patients
@@ -191,7 +205,7 @@ def _private_step(site: Site, plan: Plan, order: TrainOrder) -> Weights:
     sample = poisson_sample(len(patients), settings.rate, generator)
     rows = one_row_each(patients, generator)
     result = private_gradient(classifier.tail, soft_cross_entropy, rows, sample, settings)
-    _keep_loss(site, plan, order.round, result.loss)
+    _keep_loss(site, plan, round_number, result.loss)
     return {name: array.numpy() for name, array in result.gradient.items()}
 
 

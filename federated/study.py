@@ -204,7 +204,7 @@ def model_card(plan: Plan, seconds: float) -> dict[str, Any]:
         "unit_of_privacy": "the patient of one hospital; a patient of two hospitals adds both up",
         "epsilon": {share.name: spent for share in plan.sites},
         "delta": plan.delta,
-        "noise_source": "torch.Generator seeded by the operating system",
+        "noise_source": "the cryptographic generator of each hospital's operating system",
         "training_seconds": f"{seconds:.1f}",
         "scores": {},
         "versions": {library: version(library) for library in _LIBRARIES},

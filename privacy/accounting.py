@@ -32,7 +32,7 @@ def epsilon(releases: Sequence[PoissonSampledGaussian], delta: float) -> float:
         return 0.0
     grouped = tuple(sorted((float(sigma), float(rate), count) for (sigma, rate), count in steps.items()))
     prv, pld = prv_epsilon(grouped, delta), pld_epsilon(grouped, delta)
-    if abs(prv - pld) > max(_AGREEMENT * pld, 2 * _PRV_ERROR):
+    if not abs(prv - pld) <= max(_AGREEMENT * pld, 2 * _PRV_ERROR):  # so that NaN is no agreement
         raise TrainingError(
             f"two accountants disagree on epsilon (PRV {prv:.3f}, PLD {pld:.3f}), so neither is believed",
             "Report this plan's sigma, rate and steps to the makers of Confide.",

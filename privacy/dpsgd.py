@@ -7,13 +7,15 @@ algorithm 1). What comes out is the noisy sum divided by the *expected* batch, a
 from __future__ import annotations
 
 import math
-import secrets
+import os
 import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from opacus import GradSampleModule
 from opacus.optimizers import DPOptimizer
 from torch import Tensor, nn
@@ -63,6 +65,32 @@ def poisson_sample(patients: int, rate: float, generator: np.random.Generator) -
     return np.flatnonzero(generator.random(patients) < rate).tolist()
 
 
+def secure_gaussian(count: int) -> NDArray[np.float64]:
+    """So many standard normal numbers from the operating system's cryptographic generator (Box and Muller 1958).
+
+    Not from torch's generator: it keeps 32 bits of any seed, so its noise can be found by trying them all.
+    """
+    pairs = (count + 1) // 2
+    bits = np.frombuffer(os.urandom(16 * pairs), np.uint64).reshape(2, pairs)
+    first, second = ((bits >> np.uint64(11)) + 0.5) / 2.0**53  # in (0, 1]
+    radius, angle = np.sqrt(-2.0 * np.log(first)), 2.0 * math.pi * second
+    return np.concatenate([radius * np.cos(angle), radius * np.sin(angle)])[:count]
+
+
+class _Optimizer(DPOptimizer):
+    """Opacus' optimizer with noise from `noise`, added in double precision."""
+
+    def __init__(self, *args: Any, noise: Callable[[int], NDArray[np.float64]], **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._noise = noise
+
+    def add_noise(self) -> None:
+        for parameter in self.params:
+            drawn = torch.from_numpy(self._noise(parameter.numel())).view(parameter.shape)
+            noise = self.noise_multiplier * self.max_grad_norm * drawn
+            parameter.grad = (parameter.summed_grad.double() + noise).to(parameter.dtype)
+
+
 def private_gradient(
     model: nn.Module,
     loss: Callable[[Tensor, Tensor], Tensor],
@@ -70,7 +98,7 @@ def private_gradient(
     sample: Sequence[int],
     settings: StepSettings,
     *,
-    generator: torch.Generator | None = None,
+    noise: Callable[[int], NDArray[np.float64]] = secure_gaussian,
 ) -> PrivateGradient:
     """The noisy mean gradient of a sample of patients, by Opacus' hooks and optimizer.
 
@@ -79,24 +107,20 @@ def private_gradient(
         loss: from logits `[B, K]` and targets to losses `[B]`, one for each row.
         rows: from patients (indices) to one row for each of them.
         sample: the patients of this step; may be empty, then the result is noise alone.
-        generator: source of the noise; seeded by the operating system where none is given.
+        noise: gives so many standard normal numbers; another than the default is for tests.
 
     Returns:
-        As gradient, (sum of clipped gradients + N(0, (sigma clip)^2)) / (rate patients).
-
-    Raises:
-        TrainingError: a loss is not finite; the release was booked all the same.
+        As gradient, (sum of clipped gradients + N(0, (sigma clip)^2)) / (rate patients). What is not finite in a
+        patient's gradient counts as zero: to stop because of it would tell that there is such a patient.
     """
-    if generator is None:
-        generator = torch.Generator().manual_seed(secrets.randbits(63))
     wrapped = GradSampleModule(model, loss_reduction="sum").train()  # in eval mode its hooks stay silent
     trained = {name: parameter for name, parameter in model.named_parameters() if parameter.requires_grad}
-    optimizer = DPOptimizer(
+    optimizer = _Optimizer(
         torch.optim.SGD(trained.values(), lr=1.0),
         noise_multiplier=settings.sigma,
         max_grad_norm=settings.clip,
         expected_batch_size=settings.rate * settings.patients,
-        generator=generator,
+        noise=noise,
     )
     try:
         total = _accumulate(wrapped, optimizer, loss, rows, sample)
@@ -122,11 +146,9 @@ def _accumulate(
         if chunk:
             *inputs, targets = rows(chunk)
             losses = loss(wrapped(*inputs), targets)
-            if not torch.isfinite(losses).all():
-                raise TrainingError(
-                    "the loss is not finite, so there is no gradient", "Lower the plan's learning rate."
-                )
             losses.sum().backward()
+            for parameter in optimizer.params:
+                parameter.grad_sample.nan_to_num_(0.0, 0.0, 0.0)
             total += float(losses.detach().sum())
         else:  # an empty Poisson batch still counts as a step and still gets its noise
             for parameter in optimizer.params:

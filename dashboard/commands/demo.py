@@ -27,9 +27,8 @@ def demo(
 
     began = time.monotonic()
     run(workspace, patients, workers)
-    say(
-        f"\nthe road took {time.monotonic() - began:.0f} s; its workspace is {workspace}; look into it with, for instance:\n  confide audit verify -w {workspace}"
-    )
+    say(f"\nthe road took {time.monotonic() - began:.0f} s; its workspace is {workspace}")
+    say(f"look into it with, for instance: confide audit verify -w {workspace}")
     if not headless:
         step(7, "the pages for clinicians, hospital IT and compliance officers")
         dashboard(port, workspace)

@@ -8,39 +8,45 @@ import streamlit as st
 
 from clinical.gateway import list_notes, open_note
 from dashboard import plots, view
-from dashboard.pages import NOTE_SLOT, once, open_page, say_missing
+from dashboard.pages import NOTE_SLOT, as_sentences, once, open_page, say_missing
 from policies.access import Action, Purpose
 from policies.guard import Site
-from policies.models import SignedModel
 from policies.workspace import Workspace
 
-SOURCES = ("From the records", "Paste a text")
+PASTE = "Paste a text"
 
 
 @st.cache_resource(show_spinner="Opening the model", max_entries=2)
-def condition_model(name: str, _signed: SignedModel) -> Any:
+def condition_model(name: str, _signed: Any) -> Any:
     """A verified model, ready; its name is the hash of what was signed."""
     from clinical.diagnosis import ConditionModel  # brings torch
 
     return ConditionModel(_signed)
 
 
+def newest(workspace: Workspace) -> tuple[Any, Any]:
+    """The newest model, ready; one that does not verify is said, and the note is shown without suggestions."""
+    with as_sentences():
+        if signed := view.newest_model(workspace):
+            return signed, condition_model(signed.name, signed)
+    return None, None
+
+
 def choose(site: Site) -> dict[str, str]:
     """Pseudonyms of patient and record, or a pasted text; empty until something was chosen."""
-    if st.radio("Which note", SOURCES, key="source", horizontal=True) == SOURCES[1]:
+    if st.radio("Which note", ("From the records", PASTE), key="source", horizontal=True) == PASTE:
         with st.form("paste", border=False):
-            text = st.text_area("Text of a note", key="pasted", height=180)
+            label = "Text for one look: it is not kept, and the log holds counts only"
+            text = st.text_area(label, key="pasted", height=180)
             st.form_submit_button("Read it", key="read")
-        st.caption("A one-off look: the text is not kept, and the log holds counts only.")
         return {"text": text} if text.strip() else {}
     if not (notes := view.notes_by_patient(list_notes(site))):
         say_missing(view.NO_NOTE)
         return {}
     left, right = st.columns(2)
     patient = left.selectbox("Patient", list(notes), index=None, placeholder="Choose a patient", key="patient")
-    return (
-        {} if patient is None else {"patient": patient, "record": right.selectbox("Note", notes[patient], key="record")}
-    )
+    record = right.selectbox("Note", notes[patient], key="record") if patient else ""
+    return {"patient": patient, "record": record} if record else {}
 
 
 def read(site: Site, model: Any, chosen: dict[str, str]) -> tuple[str, plots.NoteView]:
@@ -55,15 +61,12 @@ def page(workspace: Workspace, site: Site) -> None:
     site.guard.permit(Action.VIEW_NOTE, Purpose.TREATMENT)
     if not (chosen := choose(site)):
         return
-    signed = view.newest_model(workspace)
-    model = condition_model(signed.name, signed) if signed else None
-    key = (site.name, signed and signed.name, *chosen.items())
+    signed, model = newest(workspace)
     with st.spinner("Reading the note"):
-        who, drawn = once(NOTE_SLOT, key, lambda: read(site, model, chosen))
+        who, drawn = once(NOTE_SLOT, (site.name, model and model.name, chosen), lambda: read(site, model, chosen))
     left, right = st.columns([3, 2], gap="large")
-    with left:
-        st.header(plots.plain(who), anchor=False)
-        st.html(plots.LEGEND + drawn.html)
+    left.header(plots.plain(who), anchor=False)
+    left.html(plots.LEGEND + drawn.html)
     with right:
         st.header("What it may support", anchor=False)
         if not signed:

@@ -1,0 +1,168 @@
+"""A private step beside a plain one, and an epoch over cached states beside one that runs the frozen trunk anew."""
+
+from __future__ import annotations
+
+from argparse import Namespace
+from collections.abc import Callable, Sequence
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Any
+
+from bench.report import Match, Work, digits, json_line, medians, options, play, ratio_text, show_machine
+from dashboard.console import say, table
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from clinical.encoder import Classifier
+
+    Rows = Callable[[Sequence[int]], tuple[Tensor, ...]]
+
+THREADS = 2
+PATIENTS, WINDOW, LABELS = 128, 64, 24
+RANK, SCALE, LAYERS = 8, 0.1, 1
+SIGMA, CLIP = 2.0, 1.0
+LEARNING_RATE = 0.1
+PAIRS, PAIRS_QUICK = 25, 4
+EPOCH_PAIRS, EPOCH_PAIRS_QUICK = 9, 2
+SEED = 1
+
+
+def private_step() -> Work:
+    """One private step over the cached states of all patients, as a site takes it in a round; also an epoch."""
+    classifier = _classifier()
+    return _private(classifier, _cached(classifier))
+
+
+def private_step_anew() -> Work:
+    """The same step, with the frozen trunk run again for its rows."""
+    classifier = _classifier()
+    return _private(classifier, _anew(classifier))
+
+
+def plain_step() -> Work:
+    """The same rows through the same LoRA and head, in chunks of the same size, without clipping or noise."""
+    import torch
+
+    from clinical.classifier import soft_cross_entropy
+    from privacy.dpsgd import ROWS_AT_ONCE
+
+    classifier = _classifier()
+    rows = _cached(classifier)
+    optimizer = torch.optim.SGD(classifier.tail.trained().values(), lr=LEARNING_RATE / PATIENTS)
+
+    def work(_: int) -> float:
+        total = 0.0
+        optimizer.zero_grad()
+        for start in range(0, PATIENTS, ROWS_AT_ONCE):
+            *inputs, targets = rows(range(start, min(start + ROWS_AT_ONCE, PATIENTS)))
+            loss = soft_cross_entropy(classifier.tail(*inputs), targets).sum()
+            loss.backward()
+            total += float(loss.detach())
+        optimizer.step()
+        return total / PATIENTS
+
+    classifier.tail.train()
+    return work
+
+
+def _private(classifier: Classifier, rows: Rows) -> Work:
+    from clinical.classifier import soft_cross_entropy
+    from privacy.dpsgd import StepSettings, private_gradient
+
+    settings = StepSettings(SIGMA, CLIP, 1.0, PATIENTS)
+    return lambda _: private_gradient(classifier.tail, soft_cross_entropy, rows, range(PATIENTS), settings).loss
+
+
+def _classifier() -> Classifier:
+    import torch
+
+    from clinical.encoder import build_classifier, find_encoder
+
+    torch.set_num_threads(THREADS)
+    files = find_encoder()
+    return build_classifier(files, labels=LABELS, trained_layers=LAYERS, rank=RANK, scale=SCALE, seed=SEED)
+
+
+def _cohort(classifier: Classifier) -> tuple[Tensor, Tensor, Tensor]:
+    """One full window of made-up tokens and one label a patient; what they say changes no time."""
+    import torch
+
+    generator = torch.Generator().manual_seed(SEED)
+    ids = torch.randint(len(classifier.tokenizer), (PATIENTS, WINDOW), generator=generator)
+    labels = torch.randint(LABELS, (PATIENTS,), generator=generator)
+    return ids, torch.ones_like(ids), torch.eye(LABELS)[labels]
+
+
+def _cached(classifier: Classifier) -> Rows:
+    import numpy as np
+
+    from clinical.classifier import PatientStates, one_row_each, trunk_states
+    from clinical.windows import Windows
+
+    ids, mask, targets = (part.numpy() for part in _cohort(classifier))
+    windows = [Windows(ids[row : row + 1], mask[row : row + 1]) for row in range(PATIENTS)]
+    first_note = np.zeros(1, np.int32)
+    patients = [
+        PatientStates(states, window.mask, first_note, targets[row : row + 1])
+        for row, (states, window) in enumerate(zip(trunk_states(classifier, windows), windows, strict=True))
+    ]
+    return one_row_each(patients, np.random.default_rng(SEED))
+
+
+def _anew(classifier: Classifier) -> Rows:
+    ids, mask, targets = _cohort(classifier)
+
+    def rows(sample: Sequence[int]) -> tuple[Tensor, ...]:
+        chosen = list(sample)
+        return classifier.trunk(ids[chosen], mask[chosen]).clone(), mask[chosen], targets[chosen]
+
+    return rows
+
+
+def run(chosen: Namespace) -> None:
+    """Compare twice, and print tables and, if asked, a line of JSON."""
+    step = play(
+        "private step, plain step", (private_step,), (plain_step,), PAIRS_QUICK if chosen.quick else PAIRS
+    )  # fmt: skip
+    epoch = play(
+        "epoch over cached states, epoch with the trunk", (private_step,), (private_step_anew,),
+        EPOCH_PAIRS_QUICK if chosen.quick else EPOCH_PAIRS,
+    )  # fmt: skip
+    shapes = f"{PATIENTS} patients, windows of {WINDOW} tokens, {LABELS} labels, {THREADS} threads"
+    _show(f"One training step ({shapes})", ("private, sigma 2", "plain"), step)
+    _show(f"One private epoch ({shapes})", ("cached states", "trunk anew"), epoch)
+    if chosen.json:
+        say(json_line("training", chosen.quick, step=summary(step), epoch=summary(epoch)))
+
+
+def summary(match: Match) -> dict[str, Any]:
+    """The figures of a finished comparison, by name; pairs of numbers are ours and the peer's."""
+    return {
+        "seconds": asdict(medians(match.pairs)),
+        "patients_per_second": [PATIENTS / seconds for seconds in _seconds(match)],
+        "peak_mib": match.peaks,
+        "added_mib": match.added,
+        "first_loss": [match.warm.ours.result, match.warm.peer.result],
+    }
+
+
+def _seconds(match: Match) -> tuple[float, float]:
+    time = medians(match.pairs)
+    return time.ours, time.peer
+
+
+def _show(title: str, sides: tuple[str, str], match: Match) -> None:
+    time, peaks, added = medians(match.pairs), match.peaks, match.added
+    losses = match.warm.ours.result, match.warm.peer.result
+    rows = [
+        ("seconds", digits(time.ours), digits(time.peer), ratio_text(time.ratio)),
+        ("peak memory, MiB", f"{peaks[0]:.0f}", f"{peaks[1]:.0f}", ratio_text(peaks[0] / peaks[1])),
+        ("of it added by the steps, MiB", f"{added[0]:.0f}", f"{added[1]:.0f}", ""),
+        ("loss of the first step", f"{losses[0]:.4f}", f"{losses[1]:.4f}", ""),
+    ]
+    table(f"{title}, medians of {time.pairs} pairs", ("", *sides, "ratio"), rows)
+
+
+if __name__ == "__main__":
+    show_machine()
+    run(options("Training: a private step beside a plain one, cached states beside the whole encoder."))

@@ -1,0 +1,134 @@
+"""A small real workspace, made once: two patients with notes, three booked rounds and a signed model."""
+
+from __future__ import annotations
+
+import json
+import shutil
+
+import pytest
+from safetensors.numpy import save
+
+from clinical.deid_job import deidentify_export
+from clinical.encoder import DEFAULT_ENCODER, find_encoder
+from federated.plan import Plan, SiteShare
+from policies.audit import Event
+from policies.files import canonical_json, write_whole
+from policies.guard import account_name, open_server, open_site
+from policies.ledger import Ledger
+from policies.models import sign_model, trust
+from policies.policy import default_policy_text
+from policies.releases import epsilon_text
+from policies.workspace import WORKSPACE_VARIABLE, Workspace
+from privacy.accounting import epsilon
+from tests.clinical.exports import document, patient, write_export
+
+CANARY = "Zebulon"
+HOSTILE = "<script>zz(1)</script> **bold** $x^2$ :red[x] <img src=x onerror=zz(2)> & done"
+NOTE = f"""{CANARY} Quist was seen for shortness of breath and leg swelling. Denies chest pain.
+PAST MEDICAL HISTORY:
+Hypertension.
+FAMILY HISTORY:
+Mother with diabetes.
+MEDICATIONS:
+furosemide 40 mg daily
+{HOSTILE}"""
+LABELS = {"I50.9": "Heart failure <unspecified>", "I10": "Essential $hypertension$", "J18.9": "Pneumonia"}
+LOSSES, SECONDS = ("1.250000", "1.000000", "0.750000"), ("4.000", "2.000", "2.000")
+
+
+def the_plan():
+    return Plan(
+        study="small_study", encoder=DEFAULT_ENCODER, encoder_sha256=find_encoder(DEFAULT_ENCODER).sha256,
+        labels=tuple(LABELS), label_titles=LABELS, label_source="condition", seed=7, rounds=4,
+        sampling_rate="0.5", clip="1.0", sigma="2.00", delta="1e-05", learning_rate=1.0, momentum=0.9,
+        held_back=0.25, split_key="k", sites=(SiteShare(name="north", patients=100, weight="1"),),
+    )  # fmt: skip
+
+
+def _train(site, server, plan):
+    """What a training of three rounds leaves behind, without its gradients."""
+    write_whole(site.home.plan(plan.digest), canonical_json({"plan": plan.model_dump(mode="json")}))
+    ledger = Ledger(site.home.ledger_url, epsilon, epsilon=8.0, delta=1e-5)
+    for number, (loss, seconds) in enumerate(zip(LOSSES, SECONDS, strict=True), 1):
+        release = plan.release_of_round()
+        spent = epsilon_text(ledger.book(plan.digest, number, release))
+        site.guard.record(
+            Event.BUDGET_SPENT, plan=plan.digest, round=number, release=release.as_details(), delta=plan.delta,
+            epsilon=spent,
+        )  # fmt: skip
+        rows = {
+            site.home.scores(plan.digest): {"round": number, "loss": loss},
+            server.home.run(plan.digest) / "rounds.ndjson": {
+                "round": number,
+                "seconds": seconds,
+                "bytes_per_site": 9000,
+            },
+        }
+        for path, row in rows.items():
+            path.parent.mkdir(parents=True, exist_ok=True)
+            with path.open("a") as stream:
+                stream.write(json.dumps(row) + "\n")
+
+
+def _sign(workspace, server, plan):
+    from clinical.classifier import trained_weights
+    from federated.site_round import plan_classifier
+    from federated.study import model_card
+
+    trust(workspace.trusted, server.keys.public)
+    weights = save(trained_weights(plan_classifier(plan)))
+    model = sign_model(workspace.models, weights, model_card(plan, 8.0), server.keys)
+    server.guard.record(Event.MODEL_SIGNED, plan=plan.digest, model=model.name)
+
+
+@pytest.fixture(scope="session")
+def made_once(tmp_path_factory):
+    root = tmp_path_factory.mktemp("dashboard")
+    workspace = Workspace(root / "workspace")
+    workspace.root.mkdir()
+    workspace.policy.write_text(default_policy_text(account_name()))
+    site, server = open_site(workspace, "north"), open_server(workspace)
+    people = (patient("p1"), patient("p2", family="Other"))
+    notes = (document("d1", "p1", NOTE), document("d2", "p2", "No fever."), document("d3", "p2", "Cough."))
+    deidentify_export(site, write_export(root / "in", *people, *notes), workspace.deidentified("north"), as_of=2026)
+    _train(site, server, the_plan())
+    _sign(workspace, server, the_plan())
+    return workspace
+
+
+@pytest.fixture
+def workspace(made_once, tmp_path, monkeypatch):
+    """A copy that a test may spoil."""
+    copied = Workspace(tmp_path / "workspace")
+    shutil.copytree(made_once.root, copied.root)
+    monkeypatch.setenv(WORKSPACE_VARIABLE, str(copied.root))
+    return copied
+
+
+@pytest.fixture
+def site(workspace):
+    return open_site(workspace, "north")
+
+
+@pytest.fixture
+def let(workspace):
+    """Rewrites the policy so that this account holds these roles alone."""
+
+    def rewrite(*roles):
+        text = default_policy_text(account_name())
+        every = '["clinician", "hospital_it", "compliance_officer"]'
+        assert every in text
+        workspace.policy.write_text(text.replace(every, json.dumps(roles)))
+
+    return rewrite
+
+
+@pytest.fixture
+def events(site):
+    """The details of every entry of an event in the site's log."""
+    from policies.audit import read_entries
+
+    def of(event):
+        return [e.details for e in read_entries(site.home.audit, site.keys.public) if e.event == event]
+
+    return of
