@@ -9,14 +9,26 @@ from __future__ import annotations
 import json
 from argparse import Namespace
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from datetime import date
 from itertools import islice
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from bench.report import Match, Work, digits, json_line, medians, options, play, ratio_text, show_machine
+from bench.report import (
+    Contestant,
+    Match,
+    Work,
+    digits,
+    json_line,
+    medians,
+    memory_rows,
+    options,
+    play,
+    ratio_text,
+    show_machine,
+)
 from clinical.ingest import Problem, open_export
 from clinical.synthetic import demo_hospitals, write_export
 from dashboard.console import say, table
@@ -142,9 +154,12 @@ def run(chosen: Namespace) -> None:
     if pairs < 1:
         raise SystemExit(f"{source}: {len(samples)} notes; at least {2 * NOTES_PER_TURN} are needed")
     samples = samples[: (pairs + 1) * NOTES_PER_TURN]
-    match = play("de-identification", (ours, samples), (presidio, samples), pairs)
+    with Contestant(ours, samples) as own, Contestant(presidio, samples) as peer:
+        match = play("de-identification", own, peer, pairs)
     figures = summary(match, samples)
-    _show(source, len(samples), figures)
+    say(f"{len(samples)} notes, {source}; {pairs} pairs of {NOTES_PER_TURN} notes.")
+    say("Presidio runs with its default recognizers and no spaCy model (none can be fetched), so without names.")
+    _show(match, figures)
     if chosen.json:
         say(json_line("deidentification", chosen.quick, source=source, notes=len(samples), **figures))
 
@@ -153,9 +168,9 @@ def summary(match: Match, samples: Sequence[Sample]) -> dict[str, Any]:
     """The figures of a finished comparison, by name."""
     time = medians(match.pairs)
     figures: dict[str, Any] = {
-        "seconds": asdict(time),
+        "seconds": time,
         "notes_per_second": [NOTES_PER_TURN / time.ours, NOTES_PER_TURN / time.peer],
-        "peak_mib": match.peaks,
+        "memory_mib": [match.ours, match.peer],
     }
     if any(sample.marked for sample in samples):
         marked = [sample.marked for sample in samples]
@@ -165,19 +180,17 @@ def summary(match: Match, samples: Sequence[Sample]) -> dict[str, Any]:
     return figures
 
 
-def _show(source: str, notes: int, figures: Mapping[str, Any]) -> None:
-    time, rates, peaks = figures["seconds"], figures["notes_per_second"], figures["peak_mib"]
+def _show(match: Match, figures: Mapping[str, Any]) -> None:
+    rates = figures["notes_per_second"]
     rows = [
-        ("notes a second", digits(rates[0]), digits(rates[1]), ratio_text(1 / time["ratio"])),
-        ("peak memory, MiB", f"{peaks[0]:.0f}", f"{peaks[1]:.0f}", ratio_text(peaks[0] / peaks[1])),
+        ("notes a second", digits(rates[0]), digits(rates[1]), ratio_text(1 / figures["seconds"].ratio)),
+        *memory_rows(match),
     ]
     if "ours" in figures:
         own, peer = figures["ours"], figures["presidio"]
         rows.append(("recall by characters", f"{own.recall:.4f}", f"{peer.recall:.4f}", ""))
         rows.append(("precision by characters", f"{own.precision:.4f}", f"{peer.precision:.4f}", ""))
-    title = f"De-identification of {notes} notes ({source}), medians of {time['pairs']} pairs"
-    table(title, ("", "Confide", "Presidio", "ratio"), rows)
-    say("Presidio runs with its default recognizers and no spaCy model (none can be fetched), so without names.")
+    table("De-identification, medians of pairs", ("", "Confide", "Presidio", "ratio"), rows)
 
 
 if __name__ == "__main__":

@@ -9,7 +9,6 @@ import os
 import platform
 import resource
 from collections.abc import Callable, Sequence
-from contextlib import ExitStack
 from dataclasses import asdict, dataclass
 from importlib.metadata import version
 from multiprocessing import get_context
@@ -63,29 +62,25 @@ class Medians:
 
 
 @dataclass(frozen=True)
-class Match:
-    """A finished comparison.
+class Memory:
+    """Of one contestant, in MiB: the most that its process ever held, and how much of that its turns added."""
 
-    Attributes:
-        warm: the pair of turn 0, whose time counts for nothing.
-        pairs: the timed ones.
-        loaded: MiB that each process had needed at most when it was ready, ours first.
-        peaks: the same at the end.
-    """
+    peak: float
+    added: float
+
+
+@dataclass(frozen=True)
+class Match:
+    """A finished comparison; `warm` is the pair of turn 0, whose time counts for nothing."""
 
     warm: Pair
     pairs: tuple[Pair, ...]
-    loaded: tuple[float, float]
-    peaks: tuple[float, float]
-
-    @property
-    def added(self) -> tuple[float, float]:
-        """MiB by which the turns raised each peak."""
-        return self.peaks[0] - self.loaded[0], self.peaks[1] - self.loaded[1]
+    ours: Memory
+    peer: Memory
 
 
 class Contestant:
-    """A process of its own, so that its peak memory is its own; it sleeps while the other has its turn.
+    """A process of its own, so that its peak memory is its own; it sleeps while another has its turn.
 
     Args:
         build: called in that process with `arguments`; its time is not counted.
@@ -97,7 +92,7 @@ class Contestant:
         self._process = context.Process(target=_serve, args=(theirs, build, arguments), daemon=True)
         self._process.start()
         theirs.close()
-        self.loaded: float = self._pipe.recv()
+        self._loaded = 0.0
 
     def __enter__(self) -> Contestant:
         return self
@@ -112,13 +107,21 @@ class Contestant:
         Raises:
             EOFError: the process died; its own message stands on standard error.
         """
-        self._pipe.send(number)
-        return Turn(*self._pipe.recv())
+        return Turn(*self._ask(number))
 
-    def peak(self) -> float:
-        """MiB of memory that the process has needed at most."""
-        self._pipe.send(None)
-        return float(self._pipe.recv())
+    def memory(self) -> Memory:
+        """What it needed so far."""
+        peak = float(self._ask(None))
+        return Memory(peak, peak - self._loaded)
+
+    def ready(self) -> None:
+        """Wait until it is built, so that nobody loads while another is timed."""
+        if not self._loaded:
+            self._loaded = float(self._pipe.recv())
+
+    def _ask(self, number: int | None) -> Any:
+        self._pipe.send(number)
+        return self._pipe.recv()
 
 
 def _serve(pipe: Connection, build: Callable[..., Work], arguments: Sequence[Any]) -> None:
@@ -142,24 +145,18 @@ def _peak() -> float:
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / _KIB_PER_MIB
 
 
-def play(title: str, ours: tuple[Any, ...], peer: tuple[Any, ...], pairs: int) -> Match:
-    """Have `pairs` pairs of turns after one warm-up; who begins changes from pair to pair.
-
-    Args:
-        ours, peer: what `Contestant` takes.
-    """
-    with ExitStack() as stack:
-        bar = stack.enter_context(progress())
+def play(title: str, ours: Contestant, peer: Contestant, pairs: int) -> Match:
+    """Have `pairs` pairs of turns after one warm-up; who begins changes from pair to pair."""
+    for side in (ours, peer):
+        side.ready()
+    with progress() as bar:
         task = bar.add_task(title, total=pairs + 1)
-        sides = [stack.enter_context(Contestant(*side)) for side in (ours, peer)]
         played = []
         for number in range(pairs + 1):
-            order = (0, 1) if number % 2 else (1, 0)
-            turns = {side: sides[side].turn(number) for side in order}
-            played.append(Pair(turns[0], turns[1]))
+            turns = {side: side.turn(number) for side in ((ours, peer) if number % 2 else (peer, ours))}
+            played.append(Pair(turns[ours], turns[peer]))
             bar.advance(task)
-        loaded, peaks = [side.loaded for side in sides], [side.peak() for side in sides]
-    return Match(played[0], tuple(played[1:]), (loaded[0], loaded[1]), (peaks[0], peaks[1]))
+    return Match(played[0], tuple(played[1:]), ours.memory(), peer.memory())
 
 
 def medians(pairs: Sequence[Pair]) -> Medians:
@@ -189,6 +186,15 @@ def digits(value: float, most: int = 3) -> str:
 def ratio_text(ratio: float) -> str:
     """A ratio as people read it: 1.16x."""
     return f"{digits(ratio)}x"
+
+
+def memory_rows(match: Match) -> list[tuple[str, str, str, str]]:
+    """Rows of a table: peak memory with its ratio, and what the turns added."""
+    ours, peer = match.ours, match.peer
+    return [
+        ("peak memory, MiB", f"{ours.peak:.0f}", f"{peer.peak:.0f}", ratio_text(ours.peak / peer.peak)),
+        ("of it added by the work, MiB", digits(ours.added), digits(peer.added), ""),
+    ]
 
 
 def machine() -> dict[str, Any]:

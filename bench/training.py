@@ -4,10 +4,21 @@ from __future__ import annotations
 
 from argparse import Namespace
 from collections.abc import Callable, Sequence
-from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
-from bench.report import Match, Work, digits, json_line, medians, options, play, ratio_text, show_machine
+from bench.report import (
+    Contestant,
+    Match,
+    Work,
+    digits,
+    json_line,
+    medians,
+    memory_rows,
+    options,
+    play,
+    ratio_text,
+    show_machine,
+)
 from dashboard.console import say, table
 
 if TYPE_CHECKING:
@@ -22,8 +33,8 @@ PATIENTS, WINDOW, LABELS = 128, 64, 24
 RANK, SCALE, LAYERS = 8, 0.1, 1
 SIGMA, CLIP = 2.0, 1.0
 LEARNING_RATE = 0.1
-PAIRS, PAIRS_QUICK = 25, 4
-EPOCH_PAIRS, EPOCH_PAIRS_QUICK = 9, 2
+PAIRS, PAIRS_QUICK = 25, 2
+EPOCH_PAIRS, EPOCH_PAIRS_QUICK = 9, 1
 SEED = 1
 
 
@@ -121,46 +132,38 @@ def _anew(classifier: Classifier) -> Rows:
 
 def run(chosen: Namespace) -> None:
     """Compare twice, and print tables and, if asked, a line of JSON."""
-    step = play(
-        "private step, plain step", (private_step,), (plain_step,), PAIRS_QUICK if chosen.quick else PAIRS
-    )  # fmt: skip
-    epoch = play(
-        "epoch over cached states, epoch with the trunk", (private_step,), (private_step_anew,),
-        EPOCH_PAIRS_QUICK if chosen.quick else EPOCH_PAIRS,
-    )  # fmt: skip
-    shapes = f"{PATIENTS} patients, windows of {WINDOW} tokens, {LABELS} labels, {THREADS} threads"
-    _show(f"One training step ({shapes})", ("private, sigma 2", "plain"), step)
-    _show(f"One private epoch ({shapes})", ("cached states", "trunk anew"), epoch)
+    steps, epochs = (PAIRS_QUICK, EPOCH_PAIRS_QUICK) if chosen.quick else (PAIRS, EPOCH_PAIRS)
+    with Contestant(private_step) as ours, Contestant(plain_step) as plain, Contestant(private_step_anew) as anew:
+        anew.ready()
+        step = play("private step, plain step", ours, plain, steps)
+        epoch = play("epoch over cached states, epoch with the trunk", ours, anew, epochs)
+    say(f"{PATIENTS} patients, one window of {WINDOW} tokens each, {LABELS} labels, {THREADS} threads.")
+    say(f"{steps} pairs of steps, {epochs} pairs of epochs.")
+    _show("One step, medians of pairs", (f"private, sigma {SIGMA:g}", "plain"), step)
+    _show("One private epoch, medians of pairs", ("cached states", "trunk anew"), epoch)
     if chosen.json:
         say(json_line("training", chosen.quick, step=summary(step), epoch=summary(epoch)))
 
 
 def summary(match: Match) -> dict[str, Any]:
-    """The figures of a finished comparison, by name; pairs of numbers are ours and the peer's."""
+    """The figures of a finished comparison, by name; in lists of two, ours stands first."""
+    time = medians(match.pairs)
     return {
-        "seconds": asdict(medians(match.pairs)),
-        "patients_per_second": [PATIENTS / seconds for seconds in _seconds(match)],
-        "peak_mib": match.peaks,
-        "added_mib": match.added,
+        "seconds": time,
+        "patients_per_second": [PATIENTS / time.ours, PATIENTS / time.peer],
+        "memory_mib": [match.ours, match.peer],
         "first_loss": [match.warm.ours.result, match.warm.peer.result],
     }
 
 
-def _seconds(match: Match) -> tuple[float, float]:
-    time = medians(match.pairs)
-    return time.ours, time.peer
-
-
 def _show(title: str, sides: tuple[str, str], match: Match) -> None:
-    time, peaks, added = medians(match.pairs), match.peaks, match.added
-    losses = match.warm.ours.result, match.warm.peer.result
+    time, losses = medians(match.pairs), (match.warm.ours.result, match.warm.peer.result)
     rows = [
         ("seconds", digits(time.ours), digits(time.peer), ratio_text(time.ratio)),
-        ("peak memory, MiB", f"{peaks[0]:.0f}", f"{peaks[1]:.0f}", ratio_text(peaks[0] / peaks[1])),
-        ("of it added by the steps, MiB", f"{added[0]:.0f}", f"{added[1]:.0f}", ""),
-        ("loss of the first step", f"{losses[0]:.4f}", f"{losses[1]:.4f}", ""),
+        *memory_rows(match),
+        ("loss of the first turn", f"{losses[0]:.4f}", f"{losses[1]:.4f}", ""),
     ]
-    table(f"{title}, medians of {time.pairs} pairs", ("", *sides, "ratio"), rows)
+    table(title, ("", *sides, "ratio"), rows)
 
 
 if __name__ == "__main__":

@@ -35,7 +35,7 @@ def help_text(path: tuple[str, ...]) -> str:
     command = [sys.executable, "-c", _CALL, *path, "--help"]
     root = Path(__file__).resolve().parents[1]
     done = subprocess.run(command, cwd=root, env=environment, capture_output=True, check=True)  # noqa: S603  # ours
-    return "\n".join(line.rstrip() for line in done.stdout.decode().strip().splitlines())
+    return "\n".join(line.rstrip() for line in done.stdout.decode().splitlines()).strip("\n")
 
 
 def page() -> str:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from dashboard.options import WorkspaceOption
+from policies.errors import InputError
 
 if TYPE_CHECKING:
     from clinical.deid_job import DeidReport
@@ -31,6 +32,8 @@ def deid(
     from policies.guard import open_site
     from policies.workspace import Workspace
 
+    if not source.exists():  # before a site is made for a mistyped name
+        raise InputError("no such file or folder", "Name the folder of a FHIR export.", file=source)
     name = site or re.sub(r"[^a-z0-9_.-]+", "-", source.resolve().name.lower()).strip("-_.")
     opened = open_site(Workspace.find(workspace), name)
     with progress() as bar:

@@ -135,9 +135,10 @@ def show(text: str, found: Extraction) -> None:
     if not found.model:
         say("no conditions are ranked, since this workspace has no signed model yet: run 'confide train'")
         return
-    say(f"conditions that the note may support (model {found.model}); for review by a professional, never a diagnosis")
+    say(f"what the note may support (model {found.model}); for review by a professional, never a diagnosis")
     for suggestion in found.suggestions:
-        say(f"  {suggestion.probability:5.1%}  {suggestion.title} ({suggestion.label})")
+        code = "" if suggestion.label == suggestion.title else f" ({suggestion.label})"
+        say(f"  {suggestion.probability:5.1%}  {suggestion.title}{code}")
         for evidence in suggestion.evidence:
             quotation = " ".join(text[evidence.start : evidence.end].split())
             say(f'         {evidence.weight:+.2f}  "{quotation}"')

@@ -13,8 +13,6 @@ from policies.access import Action, Purpose
 from policies.guard import Site
 from policies.workspace import Workspace
 
-PASTE = "Paste a text"
-
 
 @st.cache_resource(show_spinner="Opening the model", max_entries=2)
 def condition_model(name: str, _signed: Any) -> Any:
@@ -34,10 +32,9 @@ def newest(workspace: Workspace) -> tuple[Any, Any]:
 
 def choose(site: Site) -> dict[str, str]:
     """Pseudonyms of patient and record, or a pasted text; empty until something was chosen."""
-    if st.radio("Which note", ("From the records", PASTE), key="source", horizontal=True) == PASTE:
+    if st.radio("Which note", ("From the records", "Paste a text"), key="source", horizontal=True) == "Paste a text":
         with st.form("paste", border=False):
-            label = "Text for one look: it is not kept, and the log holds counts only"
-            text = st.text_area(label, key="pasted", height=180)
+            text = st.text_area("For one look: it is not kept, and the log holds counts only", key="pasted", height=180)
             st.form_submit_button("Read it", key="read")
         return {"text": text} if text.strip() else {}
     if not (notes := view.notes_by_patient(list_notes(site))):

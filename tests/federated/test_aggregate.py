@@ -32,7 +32,8 @@ def test_a_step_keeps_shapes_and_leaves_the_given_weights_alone() -> None:
 
 
 @pytest.mark.parametrize(
-    "gradient", [{}, {"w": np.ones((1, 3), np.float32)}, {"w": np.ones((2, 3), np.float32), "v": np.ones(1, np.float32)}]
+    "gradient",
+    [{}, {"w": np.ones((1, 3), np.float32)}, {"w": np.ones((2, 3), np.float32), "v": np.ones(1, np.float32)}],
 )
 def test_a_gradient_of_another_shape_is_refused_and_not_stretched(gradient: dict[str, np.ndarray]) -> None:
     server = MomentumServer({"w": np.zeros((2, 3), np.float32)}, learning_rate=1.0, momentum=0.0)

@@ -117,7 +117,9 @@ def test_at_rate_one_everybody_is_taken_and_nobody_twice() -> None:
 @pytest.mark.parametrize("count", [1, 5, ROWS_AT_ONCE, ROWS_AT_ONCE + 1, 2 * ROWS_AT_ONCE + 20])
 def test_the_sum_is_that_of_gradients_clipped_one_by_one_over_any_number_of_chunks(count: int) -> None:
     cohort = Cohort(count)
-    torch.testing.assert_close(noise_free_sum(cohort, range(count)), by_hand(cohort, range(count)), rtol=1e-4, atol=1e-4)
+    torch.testing.assert_close(
+        noise_free_sum(cohort, range(count)), by_hand(cohort, range(count)), rtol=1e-4, atol=1e-4
+    )
 
 
 @settings(deadline=None, max_examples=40)

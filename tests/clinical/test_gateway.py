@@ -1,0 +1,81 @@
+"""Care sees the patient's name and note, nobody else does, and every view leaves an entry."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from clinical.gateway import list_notes, open_note
+from policies.audit import Event, read_entries
+from policies.errors import AccessDenied, IntegrityError
+from policies.guard import Site, open_site
+from policies.policy import default_policy_text
+from policies.workspace import Workspace
+from privacy.vault import Vault
+
+NAME, TEXT = "Zebulon", "Cough and fever for days."
+ROLES = '["clinician", "hospital_it", "compliance_officer"]'
+
+
+def site_of(root: Path, roles: str = ROLES) -> Site:
+    workspace = Workspace(root)
+    workspace.root.mkdir(exist_ok=True)
+    workspace.policy.write_text(default_policy_text("alice").replace(ROLES, roles))
+    site = open_site(workspace, "north", "alice")
+    patient = {"resourceType": "Patient", "name": [{"given": [NAME, "A."], "family": "Quist"}]}
+    Vault(site.home.vault, site.keys.wrapping).put(
+        [("p1", "p1", json.dumps(patient).encode()), ("p1", "d1", TEXT.encode()), ("p2", "p2", b"{}"), ("p2", "d2", b"-")]
+    )
+    return site
+
+
+def events(site: Site) -> list[tuple[Event, str]]:
+    return [(entry.event, entry.details.get("record", "")) for entry in read_entries(site.home.audit, site.keys.public)]
+
+
+def test_a_clinician_sees_name_and_note_and_every_view_leaves_an_entry(tmp_path: Path) -> None:
+    site = site_of(tmp_path / "w")
+    note = open_note(site, "p1", "d1")
+    assert (note.name, note.text) == (f"{NAME} A. Quist", TEXT)
+    open_note(site, "p1", "d1")
+    assert open_note(site, "p2", "d2").name == ""
+    assert events(site) == [(Event.NOTE_VIEWED, record) for record in ("d1", "d1", "d2")]
+    (entry, *_) = read_entries(site.home.audit, site.keys.public)
+    assert (entry.actor, entry.details["patient"], entry.details["purpose"]) == ("alice", "p1", "TREAT")
+
+
+@pytest.mark.parametrize("roles", ['["hospital_it"]', '["compliance_officer"]', '["hospital_it", "compliance_officer"]'])
+def test_nobody_else_sees_it_and_the_attempt_is_logged(tmp_path: Path, roles: str) -> None:
+    site = site_of(tmp_path / "w", roles)
+    with pytest.raises(AccessDenied):
+        open_note(site, "p1", "d1")
+    assert events(site) == [(Event.ACCESS_DENIED, "")]
+
+
+def test_neither_repr_nor_log_holds_name_or_text(tmp_path: Path) -> None:
+    site = site_of(tmp_path / "w")
+    note = open_note(site, "p1", "d1")
+    written = (site.home.audit / "entries.ndjson").read_text() + repr(note)
+    assert NAME not in written and "Cough" not in written
+
+
+def test_an_erased_note_cannot_be_seen_and_the_attempt_stands_in_the_log(tmp_path: Path) -> None:
+    site = site_of(tmp_path / "w")
+    Vault(site.home.vault, site.keys.wrapping).erase("p1")
+    with pytest.raises(IntegrityError, match="erased"):
+        open_note(site, "p1", "d1")
+    assert events(site) == [(Event.NOTE_VIEWED, "d1")]
+
+
+def test_a_note_that_was_not_logged_is_not_seen(tmp_path: Path) -> None:
+    site = site_of(tmp_path / "w")
+    site.guard.record(Event.SITE_OPENED)
+    (site.home.audit / "entries.ndjson").write_bytes(b"")
+    with pytest.raises(IntegrityError):
+        open_note(site, "p1", "d1")
+
+
+def test_the_list_names_notes_by_pseudonym_and_no_patient_resource(tmp_path: Path) -> None:
+    assert list_notes(site_of(tmp_path / "w")) == [("p1", "d1"), ("p2", "d2")]
