@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from clinical.extraction.assertion import assert_phrase
 from clinical.extraction.mentions import Assertion, Mention, NoteFacts, Section
-from clinical.extraction.pipeline import build_pipeline, load_pipeline, read_note
+from clinical.extraction.pipeline import assert_phrase, build_pipeline, load_pipeline, read_note
 
 __all__ = [
     "Assertion",

@@ -16,8 +16,8 @@ from spacy.language import Language
 from spacy.tokens import Doc
 
 from clinical.extraction.mentions import Assertion, Mention, Section, Status
-from clinical.extraction.sections import clinical_sections, heading_end, section_at, section_status, sections_of
-from clinical.extraction.sentences import clinical_sentences, sentences_of
+from clinical.extraction.sections import heading_end, section_at, section_status, sections_of
+from clinical.extraction.sentences import sentences_of
 from clinical.extraction.words import Words, longest_matches, phrase_matcher, required, table, text_of, words_of
 
 # What is said of a mention that several cues reach: what is not there is not there, in whomever.
@@ -135,24 +135,6 @@ def _judge(text: str, words: Words, place: int, cues: list[_Cue], section: Secti
         return Assertion()
     start, end = words.offsets[best.first][0], words.offsets[best.last - 1][1]
     return Assertion(best.status, text[start:end], start, end)
-
-
-def assert_phrase(sentence: str, start: int, end: int) -> Assertion:
-    """The assertion of the phrase at `sentence[start:end]`, which need not be in the dictionary.
-
-    Raises:
-        ValueError: the offsets do not lie within the sentence.
-    """
-    from clinical.extraction.pipeline import load_pipeline
-
-    if not 0 <= start < end <= len(sentence):
-        raise ValueError(f"start and end must satisfy 0 <= start < end <= {len(sentence)}")
-    nlp = load_pipeline()
-    with nlp.memory_zone():
-        doc = clinical_sentences(clinical_sections(nlp.make_doc(sentence)))
-        doc._.mentions = (Mention(start, end, sentence[start:end], "finding", ""),)
-        mention: Mention = nlp.get_pipe("clinical_assertion")(doc)._.mentions[0]
-    return mention.assertion
 
 
 def _make(nlp: Language, name: str) -> AssertionRules:

@@ -9,9 +9,9 @@ import spacy
 from spacy.language import Language
 
 from clinical.extraction import assertion, attributes, entities, sections, sentences  # noqa: F401  they register
-from clinical.extraction.mentions import NoteFacts
-from clinical.extraction.sections import sections_of
-from clinical.extraction.sentences import sentences_of
+from clinical.extraction.mentions import Assertion, Mention, NoteFacts
+from clinical.extraction.sections import clinical_sections, sections_of
+from clinical.extraction.sentences import clinical_sentences, sentences_of
 from clinical.extraction.words import ClinicalTokenizer, required
 
 COMPONENTS = (
@@ -52,3 +52,19 @@ def read_note(text: str) -> NoteFacts:
     with nlp.memory_zone():  # the words of a note are forgotten with it
         doc = nlp(text)
         return NoteFacts(sections_of(doc), sentences_of(doc), required(doc, "mentions"))
+
+
+def assert_phrase(sentence: str, start: int, end: int) -> Assertion:
+    """The assertion of the phrase at `sentence[start:end]`, which need not be in the dictionary.
+
+    Raises:
+        ValueError: the offsets do not lie within the sentence.
+    """
+    if not 0 <= start < end <= len(sentence):
+        raise ValueError(f"start and end must satisfy 0 <= start < end <= {len(sentence)}")
+    nlp = load_pipeline()
+    with nlp.memory_zone():
+        doc = clinical_sentences(clinical_sections(nlp.make_doc(sentence)))
+        doc._.mentions = (Mention(start, end, sentence[start:end], "finding", ""),)
+        mention: Mention = nlp.get_pipe("clinical_assertion")(doc)._.mentions[0]
+    return mention.assertion
