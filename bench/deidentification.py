@@ -24,14 +24,14 @@ from bench.report import (
     json_line,
     medians,
     memory_rows,
-    options,
     play,
     ratio_text,
-    show_machine,
+    start,
 )
 from clinical.ingest import Problem, open_export
 from clinical.synthetic import demo_hospitals, write_export
 from dashboard.console import say, table
+from policies.errors import InputError
 
 NOTES_PER_TURN = 10
 PAIRS, PAIRS_QUICK = 24, 4
@@ -152,7 +152,9 @@ def run(chosen: Namespace) -> None:
             source, samples = "synthetic notes of the demo", read_samples(Path(folder), most)
     pairs = len(samples) // NOTES_PER_TURN - 1
     if pairs < 1:
-        raise SystemExit(f"{source}: {len(samples)} notes; at least {2 * NOTES_PER_TURN} are needed")
+        raise InputError(
+            f"{len(samples)} notes that can be used", f"At least {2 * NOTES_PER_TURN} are needed.", file=chosen.export
+        )
     samples = samples[: (pairs + 1) * NOTES_PER_TURN]
     with Contestant(ours, samples) as own, Contestant(presidio, samples) as peer:
         match = play("de-identification", own, peer, pairs)
@@ -194,5 +196,4 @@ def _show(match: Match, figures: Mapping[str, Any]) -> None:
 
 
 if __name__ == "__main__":
-    show_machine()
-    run(options("De-identification: Confide beside plain Presidio.", export=True))
+    start("De-identification: Confide beside plain Presidio.", run, export=True)

@@ -19,7 +19,8 @@ from time import perf_counter
 from types import TracebackType
 from typing import Any
 
-from dashboard.console import progress, say
+from dashboard.console import progress, report, say
+from policies.errors import ConfideError
 from policies.telemetry import switch_off
 
 _PACKAGES = ("torch", "opacus", "presidio-analyzer")
@@ -203,13 +204,22 @@ def machine() -> dict[str, Any]:
     return {"cores": len(os.sched_getaffinity(0)), "python": platform.python_version(), **packages}
 
 
-def show_machine() -> None:
-    """Print one line about the machine."""
+def start(description: str, *programs: Callable[[argparse.Namespace], None], export: bool = False) -> None:
+    """Read the command line, name the machine and run programs; what is wrong with the input is said in a sentence.
+
+    Args:
+        export: whether one of them can measure on a hospital's own notes.
+    """
+    chosen = _options(description, export)
     say(", ".join(f"{name} {value}" for name, value in machine().items()))
+    try:
+        for program in programs:
+            program(chosen)
+    except ConfideError as error:
+        raise SystemExit(report(error)) from None
 
 
-def options(description: str, *, export: bool = False) -> argparse.Namespace:
-    """Read the command line of a program; `export` for those that can measure on a hospital's own notes."""
+def _options(description: str, export: bool) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=description)
     parser.add_argument("--quick", action="store_true", help="few pairs: a look, not a measurement")
     parser.add_argument("--json", action="store_true", help="end with one line of JSON")

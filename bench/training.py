@@ -14,10 +14,9 @@ from bench.report import (
     json_line,
     medians,
     memory_rows,
-    options,
     play,
     ratio_text,
-    show_machine,
+    start,
 )
 from dashboard.console import say, table
 
@@ -64,8 +63,8 @@ def plain_step() -> Work:
     def work(_: int) -> float:
         total = 0.0
         optimizer.zero_grad()
-        for start in range(0, PATIENTS, ROWS_AT_ONCE):
-            *inputs, targets = rows(range(start, min(start + ROWS_AT_ONCE, PATIENTS)))
+        for first in range(0, PATIENTS, ROWS_AT_ONCE):
+            *inputs, targets = rows(range(first, min(first + ROWS_AT_ONCE, PATIENTS)))
             loss = soft_cross_entropy(classifier.tail(*inputs), targets).sum()
             loss.backward()
             total += float(loss.detach())
@@ -167,5 +166,4 @@ def _show(title: str, sides: tuple[str, str], match: Match) -> None:
 
 
 if __name__ == "__main__":
-    show_machine()
-    run(options("Training: a private step beside a plain one, cached states beside the whole encoder."))
+    start("Training: a private step beside a plain one, cached states beside the whole encoder.", run)

@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
 
 from policies.access import Action, Purpose
 from policies.audit import Event
 from policies.guard import Site
 from privacy.vault import Vault
+
+if TYPE_CHECKING:
+    from clinical.diagnosis import ConditionModel, Extraction
 
 
 @dataclass(frozen=True)
@@ -40,6 +45,27 @@ def open_note(site: Site, patient: str, record: str) -> CareNote:
     site.guard.record(Event.NOTE_VIEWED, patient=patient, record=record, purpose=Purpose.TREATMENT)
     name = _name(json.loads(vault.get(patient, patient)))
     return CareNote(patient, record, name, vault.get(patient, record).decode())
+
+
+def extract_for_care(site: Site, text: str, model: ConditionModel | None, source: Mapping[str, str]) -> Extraction:
+    """Read a note for its patient's care, and log it with counts: a hash of a short text could be guessed.
+
+    Args:
+        source: pseudonyms of patient and record, or where else the text comes from.
+
+    Raises:
+        AccessDenied: whoever asks is no clinician with purpose TREAT.
+    """
+    from clinical.diagnosis import extract  # these bring torch and Presidio
+    from privacy.deidentify import TextDeidentifier
+
+    site.guard.permit(Action.EXTRACT, Purpose.TREATMENT)
+    rules = site.guard.policy.deidentification
+    deidentifier = TextDeidentifier(rules.mode, datetime.now(UTC).year, rules.keep_year)
+    found = extract(text, model, deidentifier, site.guard.policy.extraction)
+    counts = {"mentions": len(found.facts.mentions), "suggestions": len(found.suggestions)}
+    site.guard.record(Event.NOTE_EXTRACTED, **source, model=found.model, purpose=Purpose.TREATMENT, counts=counts)
+    return found
 
 
 def _name(resource: dict[str, Any]) -> str:

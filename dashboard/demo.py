@@ -13,12 +13,12 @@ from clinical.classifier import PatientStates, patient_states, trained_weights
 from clinical.dataset import read_dataset, split
 from clinical.deid_job import deidentify_export
 from clinical.diagnosis import ConditionModel
-from clinical.gateway import open_note
+from clinical.gateway import extract_for_care, open_note
 from clinical.labels import LabelRule, LabelSource
 from clinical.states import read_states
 from clinical.synthetic import condition_labels, demo_hospitals, write_export
 from dashboard.commands.deid import count_lines
-from dashboard.commands.extract import extract_logged, show
+from dashboard.commands.extract import show
 from dashboard.commands.train import train_with_progress
 from dashboard.console import console, progress, say, table
 from federated.compare import PLAIN_EPOCHS, Comparison, Row
@@ -175,4 +175,5 @@ def show_note(workspace: Workspace, cohort: Cohort, signed: SignedModel) -> None
     console.rule("the note, as the care team sees it", align="left")
     say(note.text)
     console.rule()
-    show(note.text, extract_logged(cohort.site, note.text, model))
+    source = {"patient": note.patient, "record": note.record}
+    show(note.text, extract_for_care(cohort.site, note.text, model, source))

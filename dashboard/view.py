@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from federated.plan import Plan
 from policies.access import Action, Purpose
@@ -17,18 +17,15 @@ from policies.audit import Entry, Event, read_checkpoint, read_entries
 from policies.errors import ConfideError, IntegrityError, PolicyError
 from policies.files import canonical_json, sha256_hex
 from policies.guard import Guard, Site, account_name, open_server
-from policies.ledger import Ledger, Spending
+from policies.ledger import Spending
 from policies.models import SignedModel, list_models
 from policies.policy import Role, load_policy
 from policies.releases import PoissonSampledGaussian, epsilon_text
-from policies.workspace import Workspace
+from policies.workspace import SERVER, Workspace
 from privacy import accounting
-
-if TYPE_CHECKING:  # these bring spaCy and torch with them, which only a note needs
-    from clinical.diagnosis import ConditionModel, Extraction
+from privacy.budget import open_ledger
 
 SIGN_IN = "Reachable from this computer only (127.0.0.1); sign-in comes with a later version."
-SERVER = "server"
 MOST_ROWS = 1000  # of the audit table at once
 _COLUMNS = ("number", "time", "event", "actor", "details")
 
@@ -109,29 +106,6 @@ def newest_model(workspace: Workspace) -> SignedModel | None:
     return next(iter(list_models(workspace.models, workspace.trusted)), None)
 
 
-def read_audited(site: Site, text: str, model: ConditionModel | None, source: Mapping[str, str]) -> Extraction:
-    """Extract from a note and log that it was done, with counts and never a hash of a text that could be guessed.
-
-    Args:
-        source: pseudonyms of the record, or where else the text comes from.
-
-    Raises:
-        AccessDenied: whoever asks is no clinician with purpose TREAT.
-    """
-    from clinical.diagnosis import extract  # these bring torch and Presidio
-    from privacy.deidentify import TextDeidentifier
-
-    site.guard.permit(Action.EXTRACT, Purpose.TREATMENT)
-    rules = site.guard.policy.deidentification
-    deidentifier = TextDeidentifier(rules.mode, datetime.now(UTC).year, rules.keep_year)
-    extraction = extract(text, model, deidentifier, site.guard.policy.extraction)
-    counts = {"mentions": len(extraction.facts.mentions), "suggestions": len(extraction.suggestions)}
-    site.guard.record(
-        Event.NOTE_EXTRACTED, **source, model=extraction.model, purpose=Purpose.TREATMENT.value, counts=counts
-    )
-    return extraction
-
-
 # Training.
 
 
@@ -174,8 +148,7 @@ class TrainingView:
 
 def budget(site: Site) -> Budget:
     """The site's own budget under its own policy."""
-    caps = site.guard.policy.training
-    ledger = Ledger(site.home.ledger_url, accounting.epsilon, epsilon=caps.epsilon, delta=caps.delta)
+    ledger = open_ledger(site)
     return Budget(tuple(ledger.spendings()), ledger.cap, ledger.delta)
 
 

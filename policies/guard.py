@@ -12,7 +12,7 @@ from policies.audit import AuditLog, Event
 from policies.errors import AccessDenied
 from policies.keys import KeyRing, create_keys
 from policies.policy import Policy, load_policy
-from policies.workspace import ServerHome, SiteHome, Workspace
+from policies.workspace import Home, ServerHome, SiteHome, Workspace
 
 
 @dataclass(frozen=True)
@@ -76,13 +76,13 @@ def open_site(workspace: Workspace, name: str, actor: str | None = None) -> Site
         IntegrityError: a key cannot be used.
     """
     home = workspace.site(name)
-    keys, guard = _open(workspace, home, name, actor)
+    keys, guard = _open(workspace, home, actor)
     return Site(home, keys, guard)
 
 
 def open_server(workspace: Workspace, actor: str | None = None) -> Server:
     """Open the server's home; as `open_site`."""
-    keys, guard = _open(workspace, workspace.server, "server", actor)
+    keys, guard = _open(workspace, workspace.server, actor)
     return Server(workspace.server, keys, guard)
 
 
@@ -94,8 +94,8 @@ def account_name() -> str:
         return f"uid-{os.getuid()}"
 
 
-def _open(workspace: Workspace, home: SiteHome | ServerHome, name: str, actor: str | None) -> tuple[KeyRing, Guard]:
+def _open(workspace: Workspace, home: Home, actor: str | None) -> tuple[KeyRing, Guard]:
     policy = load_policy(workspace.policy)
-    keys = create_keys(home.keys, name)
+    keys = create_keys(home.keys, home.name)
     account = actor or account_name()
     return keys, Guard(policy, AuditLog(home.audit, keys, account), account)

@@ -21,6 +21,7 @@ from urllib.parse import quote
 from policies.errors import InputError
 
 WORKSPACE_VARIABLE = "CONFIDE_WORKSPACE"
+SERVER = "server"
 DEFAULT_WORKSPACE = Path("confide-workspace")
 _NAME = re.compile(r"[a-z0-9][a-z0-9_.-]{0,63}")
 
@@ -37,27 +38,8 @@ def checked_name(name: str, what: str) -> str:
 
 
 @dataclass(frozen=True)
-class ServerHome:
-    """What belongs to the server."""
-
-    root: Path
-
-    @property
-    def keys(self) -> Path:
-        return self.root / "keys"
-
-    @property
-    def audit(self) -> Path:
-        return self.root / "audit"
-
-    def run(self, plan: str) -> Path:
-        """Rounds of a plan: global weights and public scores."""
-        return self.root / "runs" / checked_name(plan, "plan")
-
-
-@dataclass(frozen=True)
-class SiteHome:
-    """What belongs to one hospital and never leaves it."""
+class Home:
+    """What a site and the server both have: keys of their own, and a log."""
 
     name: str
     root: Path
@@ -69,6 +51,20 @@ class SiteHome:
     @property
     def audit(self) -> Path:
         return self.root / "audit"
+
+
+@dataclass(frozen=True)
+class ServerHome(Home):
+    """What belongs to the server."""
+
+    def run(self, plan: str) -> Path:
+        """Rounds of a plan: global weights and public scores."""
+        return self.root / "runs" / checked_name(plan, "plan")
+
+
+@dataclass(frozen=True)
+class SiteHome(Home):
+    """What belongs to one hospital and never leaves it."""
 
     @property
     def vault(self) -> Path:
@@ -116,7 +112,7 @@ class Workspace:
 
     @property
     def server(self) -> ServerHome:
-        return ServerHome(self.root / "server")
+        return ServerHome(SERVER, self.root / SERVER)
 
     @property
     def models(self) -> Path:
@@ -127,6 +123,9 @@ class Workspace:
         return self.root / "trusted"
 
     def site(self, name: str) -> SiteHome:
+        """Raises InputError for a name that cannot be one, or is the server's."""
+        if name == SERVER:
+            raise InputError(f"a site cannot be called '{SERVER}', since the server's key is", "Choose another name.")
         return SiteHome(checked_name(name, "site"), self.root / "sites" / name)
 
     def sites(self) -> tuple[SiteHome, ...]:

@@ -1,4 +1,4 @@
-"""What every accountant and every aggregator must hold; a test module names the implementation and inherits the suite."""
+"""What every accountant and every aggregator must hold; a test module names one and inherits the suite."""
 
 from __future__ import annotations
 

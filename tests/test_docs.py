@@ -1,9 +1,10 @@
 """The documents say what the program does: blocks run, help texts, keys, codes and links are true.
 
 A fenced block after `<!-- run -->` runs in a temporary folder, the blocks of one document in their order. A line that
-begins with `$ ` is a command (it goes on after a backslash), the lines under it are its whole output: `...` in a line
-stands for anything, and alone on a line for any number of lines. A command that fails must show its `error:` line. A
-block that names ../shared is left out where that folder is missing.
+begins with `$ ` is a command; it goes on after a backslash, and in lines that begin with `> `. The lines under it are
+its whole output: `...` in a line stands for anything, and alone on a line for any number of lines. A command that fails
+must show its `error:` line. A block that names ../shared is left out where that folder is missing. A page with
+`<!-- after OTHER.md -->` begins in the folder that the blocks of the other page leave.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ import ast
 import importlib.util
 import os
 import re
+import shutil
 import subprocess
 import sys
 import tomllib
@@ -32,6 +34,7 @@ DOCS = ROOT / "docs"
 SHARED = ROOT.parent / "shared"
 PAGES = sorted([*ROOT.glob("README.md"), *DOCS.rglob("*.md")])
 _FENCE = re.compile(r"^(?P<run><!-- run -->\n+)?```(?P<kind>\w*)\n(?P<body>.*?)^```$", re.MULTILINE | re.DOTALL)
+_AFTER = re.compile(r"^<!-- after (\S+) -->$", re.MULTILINE)
 _LINK = re.compile(r"(?<!!)\[[^\]\n]*\]\(([^)\s]+)\)|!\[[^\]\n]*\]\(([^)\s]+)\)")
 
 
@@ -65,9 +68,14 @@ def blocks(page: Path) -> list[Block]:
 
 
 def calls(body: str) -> list[Call]:
-    parts = re.split(r"^\$ ", body.replace("\\\n", ""), flags=re.MULTILINE)
-    assert not parts[0].strip(), "a block begins with a command"
-    return [Call(*part.partition("\n")[::2]) for part in parts[1:]]
+    before, *parts = re.split(r"^\$ ", body, flags=re.MULTILINE)
+    assert not before.strip(), "a block begins with a command"
+    ends = [re.match(r"[^\n]*?(?:(?:\\\n|\n> )[^\n]*?)*$", part, re.MULTILINE) for part in parts]
+    return [
+        Call(part[: end.end()].replace("\n> ", "\n"), part[end.end() + 1 :])
+        for part, end in zip(parts, ends, strict=True)
+        if end
+    ]
 
 
 def matches(shown: str, output: str) -> bool:
@@ -115,23 +123,46 @@ def make() -> ModuleType:
 # Blocks.
 
 
+class Runner:
+    """Runs the blocks of pages, each page once."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+        self.left_out: dict[Path, int] = {}
+
+    def folder(self, page: Path) -> Path:
+        """The folder in which the blocks of a page ran."""
+        folder = self.root / page.stem / "main"
+        if page not in self.left_out:
+            self._prepare(page, folder)
+            running = [block for block in blocks(page) if block.runs]
+            needing = [block for block in running if "../shared" in block.body and not SHARED.is_dir()]
+            self.left_out[page] = len(needing)
+            for block in running:
+                for call in calls(block.body) if block not in needing else ():
+                    run(call, folder, f"{page_id(page)}, line {block.line}")
+        return folder
+
+    def _prepare(self, page: Path, folder: Path) -> None:
+        if other := _AFTER.search(page.read_text("utf-8")):
+            shutil.copytree(self.folder(page.parent / other.group(1)), folder, symlinks=True)
+        else:
+            folder.mkdir(parents=True)
+            (folder / "docs").symlink_to(DOCS)
+        if SHARED.is_dir():
+            (folder.parent / "shared").symlink_to(SHARED)
+
+
+@pytest.fixture(scope="module")
+def runner(tmp_path_factory: pytest.TempPathFactory) -> Runner:
+    return Runner(tmp_path_factory.mktemp("pages"))
+
+
 @pytest.mark.parametrize("page", PAGES, ids=page_id)
-def test_blocks_print_what_they_show(page: Path, tmp_path: Path) -> None:
-    running = [block for block in blocks(page) if block.runs]
-    folder = tmp_path / "main"
-    folder.mkdir()
-    (folder / "docs").symlink_to(DOCS)
-    left_out = 0
-    if SHARED.is_dir():
-        (tmp_path / "shared").symlink_to(SHARED)
-    for block in running:
-        if "../shared" in block.body and not SHARED.is_dir():
-            left_out += 1
-            continue
-        for call in calls(block.body):
-            run(call, folder, f"{page_id(page)}, line {block.line}")
-    if left_out:
-        pytest.skip(f"{left_out} of {len(running)} blocks of {page_id(page)} need ../shared, which is not here")
+def test_blocks_print_what_they_show(page: Path, runner: Runner) -> None:
+    runner.folder(page)
+    if runner.left_out[page]:
+        pytest.skip(f"{runner.left_out[page]} blocks of {page_id(page)} need ../shared, which is not here")
 
 
 @pytest.mark.parametrize(
@@ -152,8 +183,13 @@ def test_shown_output_is_compared_whole(shown: str, output: str, same: bool) -> 
     assert matches(shown, output) is same
 
 
-def test_a_command_may_go_on_after_a_backslash() -> None:
-    assert calls("$ one \\\n  two\nout\n$ three\n") == [Call("one   two", "out\n"), Call("three", "")]
+def test_a_command_may_go_on_in_further_lines() -> None:
+    body = "$ one \\\n  two\nout\n> no command\n$ three '\n> four'\n$ five\n"
+    assert calls(body) == [
+        Call("one \\\n  two", "out\n> no command\n"),
+        Call("three '\nfour'", ""),
+        Call("five", ""),
+    ]
 
 
 @pytest.mark.parametrize("page", PAGES, ids=page_id)
@@ -187,7 +223,8 @@ def anchors(page: Path) -> set[str]:
 
 @pytest.mark.parametrize("page", PAGES, ids=page_id)
 def test_named_files_of_the_project_exist(page: Path) -> None:
-    named = re.findall(r"`((?:policies|privacy|clinical|federated|dashboard|docs|tests)/[\w/.]+\.\w+)`", page.read_text())
+    floors = "policies|privacy|clinical|federated|dashboard|docs|tests"
+    named = re.findall(rf"`((?:{floors})/[\w/.]+\.\w+)`", page.read_text("utf-8"))
     assert [name for name in named if not (ROOT / name).exists()] == []
 
 

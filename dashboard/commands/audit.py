@@ -9,12 +9,12 @@ import typer
 
 from dashboard.options import JsonOption, SiteOption, WorkspaceOption
 from policies.errors import InputError
+from policies.workspace import SERVER
 
 if TYPE_CHECKING:
     from policies.audit import Entry
-    from policies.workspace import Workspace
+    from policies.workspace import Home, Workspace
 
-SERVER = "server"
 app = typer.Typer(no_args_is_help=True, help="Verify, query and export the audit logs.")
 EventOption = Annotated[str | None, typer.Option(help="Only this kind of event, for instance budget.spent.")]
 ActorOption = Annotated[str | None, typer.Option(help="Only what this account did.")]
@@ -32,11 +32,11 @@ def verify(site: SiteOption = None, workspace: WorkspaceOption = None) -> None:
     from policies.keys import open_keys
     from policies.workspace import Workspace
 
-    for name, home in _homes(Workspace.find(workspace), site):
-        key = open_keys(home.keys, name).public
+    for home in _homes(Workspace.find(workspace), site):
+        key = open_keys(home.keys, home.name).public
         entries, checkpoint = read_entries(home.audit, key), read_checkpoint(home.audit, key)
         root = checkpoint.root.hex()[:16] if checkpoint else "none"
-        say(f"{name}: {len(entries)} entries verified, tree head {root}")
+        say(f"{home.name}: {len(entries)} entries verified, tree head {root}")
 
 
 @app.command()
@@ -88,8 +88,8 @@ def export(
 
     place = Workspace.find(workspace)
     data = rendered(out.suffix, _found(place, site, event, actor, since))
-    for name, _ in _homes(place, site):
-        opened = open_server(place) if name == SERVER else open_site(place, name)
+    for home in _homes(place, site):
+        opened = open_server(place) if home.name == SERVER else open_site(place, home.name)
         opened.guard.permit(Action.EXPORT_AUDIT, Purpose.OPERATIONS)
         opened.guard.record(
             Event.AUDIT_EXPORTED, format=out.suffix, filters={"event": event, "actor": actor, "since": since}
@@ -131,21 +131,21 @@ def _found(
     if event is not None and event not in list(Event):
         raise InputError(f"no event '{event}'", f"Use one of: {', '.join(Event)}.")
     found = [
-        (name, entry)
-        for name, home in _homes(workspace, site)
-        for entry in read_entries(home.audit, open_keys(home.keys, name).public)
+        (home.name, entry)
+        for home in _homes(workspace, site)
+        for entry in read_entries(home.audit, open_keys(home.keys, home.name).public)
         if event in (None, entry.event) and actor in (None, entry.actor) and (since is None or entry.time >= since)
     ]
     return sorted(found, key=lambda pair: pair[1].time)
 
 
-def _homes(workspace: Workspace, site: str | None) -> list[tuple[str, Any]]:
-    homes: list[tuple[str, Any]] = [(home.name, home) for home in workspace.sites()]
+def _homes(workspace: Workspace, site: str | None) -> list[Home]:
+    homes: list[Home] = [*workspace.sites()]
     if workspace.server.keys.is_dir():
-        homes.append((SERVER, workspace.server))
-    chosen = [(name, home) for name, home in homes if site in (None, name)]
+        homes.append(workspace.server)
+    chosen = [home for home in homes if site in (None, home.name)]
     if not chosen:
-        known = ", ".join(name for name, _ in homes) or "none yet"
+        known = ", ".join(home.name for home in homes) or "none yet"
         raise InputError(f"no log{f' of {site!r}' if site else ''} in {workspace.root}", f"Logs here: {known}.")
     return chosen
 

@@ -34,12 +34,13 @@ def extract(
 
     [dim]Example: confide extract note.txt --site north[/]
     """
+    from clinical.gateway import extract_for_care
     from policies.workspace import Workspace
 
     place = Workspace.find(workspace)
     opened = chosen_site(place, site)
     text = read_note_file(note, opened.guard.policy.deidentification.largest_note_bytes)
-    found = extract_logged(opened, text, newest_model(place, opened, model))
+    found = extract_for_care(opened, text, newest_model(place, opened, model), {"source": "command line"})
     if as_json:
         sys.stdout.write(json.dumps(as_data(text, found)) + "\n")
     else:
@@ -93,29 +94,6 @@ def newest_model(workspace: Workspace, site: Site, name: str | None = None) -> C
 
     site.guard.record(Event.MODEL_LOADED, model=models[0].name, signer=models[0].signer)
     return ConditionModel(models[0])
-
-
-def extract_logged(site: Site, text: str, model: ConditionModel | None) -> Extraction:
-    """Ask the policy, read the note, and log counts of what was found."""
-    from datetime import date
-
-    from clinical.diagnosis import extract as read
-    from policies.access import Action, Purpose
-    from policies.audit import Event
-    from privacy.deidentify import TextDeidentifier
-
-    site.guard.permit(Action.EXTRACT, Purpose.TREATMENT)
-    policy = site.guard.policy
-    deidentifier = TextDeidentifier(policy.deidentification.mode, date.today().year, policy.deidentification.keep_year)
-    found = read(text, model, deidentifier, policy.extraction)
-    site.guard.record(
-        Event.NOTE_EXTRACTED,
-        purpose=Purpose.TREATMENT,
-        model=found.model,
-        mentions=len(found.facts.mentions),
-        suggestions=len(found.suggestions),
-    )
-    return found
 
 
 def as_data(text: str, found: Extraction) -> dict[str, object]:

@@ -6,7 +6,7 @@ from typing import Any
 
 import streamlit as st
 
-from clinical.gateway import list_notes, open_note
+from clinical.gateway import extract_for_care, list_notes, open_note
 from dashboard import plots, view
 from dashboard.pages import NOTE_SLOT, as_sentences, once, open_page, say_missing
 from policies.access import Action, Purpose
@@ -50,7 +50,7 @@ def read(site: Site, model: Any, chosen: dict[str, str]) -> tuple[str, plots.Not
     """Whose note it is, and the note drawn; both the look and the extraction are logged."""
     note = None if "text" in chosen else open_note(site, **chosen)
     text, source = (note.text, chosen) if note else (chosen["text"], {"source": "pasted"})
-    return note.name if note else "Pasted text", plots.note_view(text, view.read_audited(site, text, model, source))
+    return note.name if note else "Pasted text", plots.note_view(text, extract_for_care(site, text, model, source))
 
 
 def page(workspace: Workspace, site: Site) -> None:

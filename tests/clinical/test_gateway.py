@@ -7,10 +7,12 @@ from pathlib import Path
 
 import pytest
 
-from clinical.gateway import list_notes, open_note
+from clinical.diagnosis import ConditionModel
+from clinical.gateway import extract_for_care, list_notes, open_note
 from policies.audit import Event, read_entries
 from policies.errors import AccessDenied, IntegrityError
 from policies.guard import Site, open_site
+from policies.models import SignedModel
 from policies.policy import default_policy_text
 from policies.workspace import Workspace
 from privacy.vault import Vault
@@ -26,7 +28,12 @@ def site_of(root: Path, roles: str = ROLES) -> Site:
     site = open_site(workspace, "north", "alice")
     patient = {"resourceType": "Patient", "name": [{"given": [NAME, "A."], "family": "Quist"}]}
     Vault(site.home.vault, site.keys.wrapping).put(
-        [("p1", "p1", json.dumps(patient).encode()), ("p1", "d1", TEXT.encode()), ("p2", "p2", b"{}"), ("p2", "d2", b"-")]
+        [
+            ("p1", "p1", json.dumps(patient).encode()),
+            ("p1", "d1", TEXT.encode()),
+            ("p2", "p2", b"{}"),
+            ("p2", "d2", b"-"),
+        ]
     )
     return site
 
@@ -46,7 +53,9 @@ def test_a_clinician_sees_name_and_note_and_every_view_leaves_an_entry(tmp_path:
     assert (entry.actor, entry.details["patient"], entry.details["purpose"]) == ("alice", "p1", "TREAT")
 
 
-@pytest.mark.parametrize("roles", ['["hospital_it"]', '["compliance_officer"]', '["hospital_it", "compliance_officer"]'])
+@pytest.mark.parametrize(
+    "roles", ['["hospital_it"]', '["compliance_officer"]', '["hospital_it", "compliance_officer"]']
+)
 def test_nobody_else_sees_it_and_the_attempt_is_logged(tmp_path: Path, roles: str) -> None:
     site = site_of(tmp_path / "w", roles)
     with pytest.raises(AccessDenied):
@@ -79,3 +88,29 @@ def test_a_note_that_was_not_logged_is_not_seen(tmp_path: Path) -> None:
 
 def test_the_list_names_notes_by_pseudonym_and_no_patient_resource(tmp_path: Path) -> None:
     assert list_notes(site_of(tmp_path / "w")) == [("p1", "d1"), ("p2", "d2")]
+
+
+@pytest.mark.parametrize("roles", ['["hospital_it"]', '["compliance_officer"]'])
+def test_nobody_else_has_a_note_read(tmp_path: Path, roles: str) -> None:
+    site = site_of(tmp_path / "w", roles)
+    with pytest.raises(AccessDenied):
+        extract_for_care(site, TEXT, None, {"record": "d1"})
+    assert events(site) == [(Event.ACCESS_DENIED, "")]
+
+
+def test_a_note_that_is_read_leaves_counts_and_its_identifiers_never_reach_the_model(
+    tmp_path: Path, signed: SignedModel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With the deidentifier that the training notes went through."""
+    site, model, seen = site_of(tmp_path / "w"), ConditionModel(signed), list[str]()
+    real = model.logits
+    monkeypatch.setattr(model, "logits", lambda texts: seen.extend(texts) or real(texts))
+    text = f"Patient Name: {NAME} Quist\nPhone: (555) 123-4567\nMr. {NAME} Quist has cough and fever for days.\n"
+    found = extract_for_care(site, text, model, {"record": "d1"})
+    assert found.suggestions
+    assert any("cough and fever" in one for one in seen)
+    assert not any(part in one for one in seen for part in (NAME, "Quist", "123-4567"))
+    (entry,) = read_entries(site.home.audit, site.keys.public)
+    assert (entry.event, entry.details["record"], entry.details["model"]) == (Event.NOTE_EXTRACTED, "d1", signed.name)
+    assert entry.details["counts"]["suggestions"] == len(found.suggestions)
+    assert "cough" not in (site.home.audit / "entries.ndjson").read_text()

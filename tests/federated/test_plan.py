@@ -1,0 +1,137 @@
+"""The plan: one document, one hash, and caps that a site enforces whatever it says."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from pydantic import ValidationError
+
+from federated.plan import Plan, SiteShare, check_caps, read_plan
+from policies.errors import TrainingError
+from policies.policy import Training
+
+CAPS = Training(
+    smallest_cohort=100, epsilon=8, delta=1e-5, smallest_noise=0.5, largest_clip=1.0, most_rounds=60, threads=2
+)
+
+
+def made(**changes: Any) -> Plan:
+    values: dict[str, Any] = {
+        "study": "s",
+        "encoder": "e",
+        "encoder_sha256": "0" * 64,
+        "labels": ("a", "b"),
+        "label_source": "category",
+        "seed": 7,
+        "rounds": 12,
+        "sampling_rate": "0.9",
+        "clip": "1.0",
+        "sigma": "1.95",
+        "delta": "1e-05",
+        "learning_rate": 3.0,
+        "momentum": 0.9,
+        "held_back": 0.25,
+        "split_key": "k",
+        "sites": [
+            {"name": "north", "patients": 200, "weight": "0.4"},
+            {"name": "river", "patients": 300, "weight": "0.6"},
+        ],
+    }
+    return Plan.model_validate(values | changes)
+
+
+def test_the_digest_is_that_of_the_content_and_survives_json(tmp_path: Path) -> None:
+    file = tmp_path / "plan.json"
+    file.write_text(json.dumps(made().model_dump(mode="json"), indent=4))
+    assert read_plan(file).digest == made().digest
+    for change in ({"rounds": 13}, {"split_key": "l"}, {"sigma": "1.950"}, {"labels": ("b", "a")}, {"seed": 8}):
+        assert made(**change).digest != made().digest
+
+
+def test_a_plan_within_the_caps_passes() -> None:
+    check_caps(made(), CAPS)
+    check_caps(made(sigma="0.5", rounds=60, sampling_rate="1"), CAPS)
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "allowed"),
+    [
+        ("sigma", "0.49", "at least 0.5"),
+        ("sigma", "0", "at least 0.5"),
+        ("clip", "1.01", "at most 1"),
+        ("clip", "0", "over 0"),
+        ("rounds", 61, "at most 60"),
+        ("delta", "1.01e-05", "the cohort's own"),
+        ("delta", "1e-06", "the cohort's own"),
+        ("sampling_rate", "0", "over 0"),
+        ("sampling_rate", "1.1", "at most 1"),
+    ],
+)
+def test_a_plan_outside_a_cap_is_refused_with_key_value_and_range(key: str, value: Any, allowed: str) -> None:
+    with pytest.raises(TrainingError, match=f"{key} is {value}; .* {allowed}"):
+        check_caps(made(**{key: value}), CAPS)
+
+
+def test_delta_stays_far_below_one_over_the_patients() -> None:
+    many = (SiteShare(name="north", patients=10_001, weight="1"),)
+    with pytest.raises(TrainingError, match="delta is 1e-05"):
+        check_caps(made(sites=many), CAPS)
+    check_caps(made(sites=(SiteShare(name="north", patients=10_000, weight="1"),)), CAPS)
+
+
+@pytest.mark.parametrize("weight", ["0.5", "0.7"])
+def test_weights_that_do_not_sum_to_one_are_refused(weight: str) -> None:
+    sites = [{"name": "north", "patients": 1, "weight": weight}, {"name": "river", "patients": 1, "weight": "0.4"}]
+    with pytest.raises(TrainingError, match="sum to 1"):
+        check_caps(made(sites=sites), CAPS)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"sigma": "-1"},
+        {"sigma": "nan"},
+        {"sigma": "inf"},
+        {"clip": "1e5"},
+        {"delta": 1e-5},
+        {"labels": ["a"]},
+        {"momentum": 1.0},
+        {"sites": []},
+        {"poisson_sampling": False},
+        {"window": 4096},
+    ],
+)
+def test_what_is_no_plan_cannot_be_made(change: dict[str, Any]) -> None:
+    with pytest.raises(ValidationError):
+        made(**change)
+
+
+def test_the_whole_is_so_many_rounds() -> None:
+    assert made().releases().steps == 12
+    assert made().release_of_round().steps == 1
+    assert made().release_of_round().sigma == made().sigma
+    assert made().release_of_round().rate == made().sampling_rate
+
+
+def test_words_say_what_a_hospital_agrees_to() -> None:
+    words = made().in_words("river")
+    for part in ("'category'", "12 rounds", "about 300", "0.9", "norm 1.0", "1.95 times", "1e-05", made().digest[:16]):
+        assert part in words
+    with pytest.raises(TrainingError, match="names no site 'summit'"):
+        made().in_words("summit")
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [("{", "no JSON"), ("[]", "no plan of this version"), ('{"study": ""}', "study.*rounds|rounds.*study")],
+)
+def test_a_file_that_is_no_plan_is_said(tmp_path: Path, text: str, said: str) -> None:
+    file = tmp_path / "plan.json"
+    file.write_text(text)
+    with pytest.raises(TrainingError, match=said):
+        read_plan(file)
+    with pytest.raises(TrainingError, match="no plan here"):
+        read_plan(tmp_path / "none.json")

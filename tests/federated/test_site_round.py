@@ -1,0 +1,315 @@
+"""A hospital's side: nothing runs unapproved, nothing leaves unbooked, and a round is given once."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from clinical.classifier import trained_weights
+from clinical.states import read_states
+from federated import site_round
+from federated.messages import TrainOrder
+from federated.plan import Plan, SiteShare
+from federated.site_round import approve, approved, plan_classifier, prepare, train_round
+from policies.audit import Entry, Event, read_entries
+from policies.errors import (
+    AccessDenied,
+    BudgetError,
+    CohortTooSmall,
+    ConfideError,
+    IntegrityError,
+    StorageError,
+    TrainingError,
+)
+from policies.files import canonical_json, file_sha256
+from policies.guard import Site, open_site
+from policies.workspace import Workspace
+from privacy.budget import open_ledger
+from privacy.dpsgd import secure_gaussian
+from tests.clinical.notes import cohort, write
+from tests.federated.hospitals import PATIENTS, hospital, plan_for, set_policy
+
+RIVER_ALONE = SiteShare(name="river", patients=9, weight="1")
+
+
+def entries(site: Site) -> list[Entry]:
+    return read_entries(site.home.audit, site.keys.public)
+
+
+def order(plan: Plan, round_number: int = 1, **changes: Any) -> TrainOrder:
+    return TrainOrder(plan.digest, round_number, trained_weights(plan_classifier(plan)) | changes)
+
+
+def data(workspace: Workspace, name: str = "north") -> Path:
+    return workspace.deidentified(name)
+
+
+# Approval
+
+
+def test_an_approval_is_signed_kept_and_logged_in_words(workspace: Workspace, site: Site, plan: Plan) -> None:
+    approve(site, plan, data(workspace))
+    assert approved(site, plan.digest) == (plan, data(workspace).resolve())
+    (entry,) = entries(site)
+    assert entry.event == Event.PLAN_APPROVED
+    assert entry.details["words"] == plan.in_words("north")
+
+
+@pytest.mark.parametrize(
+    "change",
+    [{"sigma": "0.4"}, {"clip": "1.5"}, {"rounds": 61}, {"delta": "1e-06"}, {"sites": (RIVER_ALONE,)}],
+    ids=lambda change: next(iter(change)),
+)
+def test_a_plan_beyond_the_caps_is_refused_and_logged(
+    workspace: Workspace, site: Site, encoder: Path, change: dict[str, Any]
+) -> None:
+    plan = plan_for(encoder, **change)
+    with pytest.raises(TrainingError) as caught:
+        approve(site, plan, data(workspace))
+    (entry,) = entries(site)
+    assert (entry.event, entry.details["reason"]) == (Event.PLAN_REFUSED, caught.value.message)
+    with pytest.raises(TrainingError, match="has not approved"):
+        approved(site, plan.digest)
+
+
+def test_a_cohort_that_is_too_small_is_refused_and_logged(workspace: Workspace, site: Site, plan: Plan) -> None:
+    write(data(workspace), cohort(9))
+    with pytest.raises(CohortTooSmall, match=r"9 training patients .* asks for 10"):
+        approve(site, plan, data(workspace))
+    (entry,) = entries(site)
+    assert entry.event == Event.PLAN_REFUSED
+    assert "9 training patients" in entry.details["reason"]
+
+
+def test_a_plan_that_the_budget_does_not_bear_is_refused_before_it_starts(
+    workspace: Workspace, site: Site, encoder: Path
+) -> None:
+    with pytest.raises(BudgetError, match=r"from 0\.000 to .*, over the policy's 8"):
+        approve(site, plan_for(encoder, rounds=40), data(workspace))
+    assert [entry.event for entry in entries(site)] == [Event.BUDGET_REFUSED]
+    assert open_ledger(site).spendings() == []
+
+
+def test_who_may_not_train_may_not_approve(workspace: Workspace, plan: Plan) -> None:
+    with pytest.raises(AccessDenied):
+        approve(open_site(workspace, "north", "mallory"), plan, data(workspace))
+
+
+def altered_number(body: dict[str, Any]) -> dict[str, Any]:
+    return body | {"plan": body["plan"] | {"sigma": "0.6"}}
+
+
+def unsigned(body: dict[str, Any]) -> dict[str, Any]:
+    return {key: value for key, value in body.items() if key != "ed25519"}
+
+
+@pytest.mark.parametrize(
+    "alter",
+    [
+        altered_number,
+        unsigned,
+        lambda body: body | {"data": "/elsewhere"},
+        lambda body: body | {"ed25519": "00" * 64},
+        lambda body: body | {"ed25519": "no hex"},
+        lambda body: [body],
+    ],
+)
+def test_an_altered_approval_is_refused(workspace: Workspace, site: Site, plan: Plan, alter: Any) -> None:
+    approve(site, plan, data(workspace))
+    path = site.home.plan(plan.digest)
+    path.write_text(json.dumps(alter(json.loads(path.read_text()))))
+    with pytest.raises(IntegrityError):
+        approved(site, plan.digest)
+    path.write_text("{")
+    with pytest.raises(IntegrityError):
+        approved(site, plan.digest)
+
+
+def test_an_approval_of_another_plan_or_another_site_is_none(
+    workspace: Workspace, site: Site, plan: Plan, encoder: Path
+) -> None:
+    approve(site, plan, data(workspace))
+    river, other = hospital(workspace, "river"), plan_for(encoder, study="another")
+    for home, digest in ((river.home, plan.digest), (site.home, other.digest)):
+        home.plan(digest).parent.mkdir(parents=True, exist_ok=True)
+        home.plan(digest).write_bytes(site.home.plan(plan.digest).read_bytes())
+    with pytest.raises(IntegrityError, match="does not verify"):
+        approved(river, plan.digest)
+    with pytest.raises(IntegrityError, match="holds another plan"):
+        approved(site, other.digest)
+
+
+# Preparation
+
+
+def test_states_of_every_training_patient_are_kept_encrypted_and_counted(prepared: Site, plan: Plan) -> None:
+    assert len(read_states(prepared.home.cache(plan.digest), prepared.keys.wrapping)) == PATIENTS
+    assert [(entry.event, entry.details.get("patients")) for entry in entries(prepared)] == [
+        (Event.PLAN_APPROVED, None),
+        (Event.COHORT_PREPARED, PATIENTS),
+    ]
+
+
+def test_nothing_is_prepared_for_a_plan_that_was_not_approved(site: Site, plan: Plan) -> None:
+    with pytest.raises(TrainingError, match="has not approved"):
+        prepare(site, plan, plan_classifier(plan))
+    assert not site.home.cache(plan.digest).exists()
+
+
+def test_a_model_with_a_weight_that_cannot_learn_is_not_prepared(workspace: Workspace, site: Site, plan: Plan) -> None:
+    approve(site, plan, data(workspace))
+    classifier = plan_classifier(plan)
+    with torch.no_grad():
+        classifier.tail.head.weight.zero_()
+    with pytest.raises(TrainingError, match=r"lora_B.* has no gradient"):
+        prepare(site, plan, classifier)
+
+
+def test_data_that_shrank_after_the_approval_is_not_prepared(workspace: Workspace, site: Site, plan: Plan) -> None:
+    approve(site, plan, data(workspace))
+    write(data(workspace), cohort(9))
+    with pytest.raises(CohortTooSmall):
+        prepare(site, plan, plan_classifier(plan))
+
+
+def test_another_encoder_than_the_plans_is_refused(encoder: Path) -> None:
+    with pytest.raises(IntegrityError, match="not the plan's"):
+        plan_classifier(plan_for(encoder, encoder_sha256="0" * 64))
+
+
+# Rounds
+
+
+def test_a_round_is_booked_kept_and_logged(prepared: Site, plan: Plan) -> None:
+    reply = train_round(prepared, order(plan))
+    assert (reply.plan, reply.round, reply.site, reply.refusal) == (plan.digest, 1, 0, 0)
+    (spending,) = open_ledger(prepared).spendings()
+    assert (spending.plan, spending.round, spending.release) == (plan.digest, 1, plan.release_of_round())
+    *_, booked, released = entries(prepared)
+    assert (booked.event, booked.details["release"]) == (Event.BUDGET_SPENT, plan.release_of_round().as_details())
+    assert released.event == Event.UPDATE_RELEASED
+    assert released.details["sha256"] == file_sha256(prepared.home.update(plan.digest, 1))
+
+
+def test_a_round_asked_for_again_gives_the_same_bytes_and_costs_nothing(prepared: Site, plan: Plan) -> None:
+    first = train_round(prepared, order(plan))
+    logged = len(entries(prepared))
+    again = train_round(prepared, order(plan, **{"head.bias": np.ones(3, np.float32)}))
+    assert all(np.array_equal(first.gradient[name], again.gradient[name]) for name in first.gradient)
+    assert len(open_ledger(prepared).spendings()) == 1
+    assert len(entries(prepared)) == logged
+
+
+def test_two_rounds_have_noise_of_their_own_at_the_plans_scale(prepared: Site, plan: Plan) -> None:
+    updates = [train_round(prepared, order(plan, number)).gradient for number in (1, 2)]
+    one, two = (np.concatenate([update[name].ravel() for name in sorted(update)]) for update in updates)
+    scale = float(plan.sigma) * float(plan.clip) / (float(plan.sampling_rate) * plan.share("north").patients)
+    # The clipped sums of both rounds differ by less than twelve clips, spread over 355 numbers.
+    assert np.std(one - two) == pytest.approx(np.sqrt(2) * scale, rel=0.3)
+    assert (one != two).all()
+
+
+def test_what_is_released_is_the_noisy_gradient_of_the_sampled_patients_over_the_declared_number(
+    prepared: Site, plan: Plan, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The settings are the plan's own, and the noise the secure one."""
+    seen: dict[str, Any] = {}
+    real = site_round.private_gradient
+
+    def spy(model: Any, loss: Any, rows: Any, sample: Any, how: Any, **more: Any) -> Any:
+        seen.update(sample=sample, how=how, more=more)
+        return real(model, loss, rows, sample, how, **more)
+
+    monkeypatch.setattr(site_round, "private_gradient", spy)
+    train_round(prepared, order(plan))
+    assert (seen["how"].sigma, seen["how"].clip, seen["how"].rate, seen["how"].patients) == (2.0, 1.0, 0.9, 10)
+    assert set(seen["sample"]) <= set(range(PATIENTS))
+    assert seen["more"] == {}
+    assert real.__kwdefaults__ == {"noise": secure_gaussian}
+
+
+def test_an_empty_sample_is_noise_alone_and_is_booked_like_any_step(
+    prepared: Site, plan: Plan, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(site_round, "poisson_sample", lambda *_: [])
+    update = np.concatenate([part.ravel() for part in train_round(prepared, order(plan)).gradient.values()])
+    assert np.std(update) == pytest.approx(2.0 * 1.0 / (0.9 * 10), rel=0.25)
+    assert len(open_ledger(prepared).spendings()) == 1
+
+
+@pytest.mark.parametrize("number", [0, -1, 3, 10**6])
+def test_a_round_beyond_the_plan_is_refused_and_books_nothing(prepared: Site, plan: Plan, number: int) -> None:
+    with pytest.raises(TrainingError, match="of a plan with 2"):
+        train_round(prepared, order(plan, number))
+    assert open_ledger(prepared).spendings() == []
+
+
+def test_a_round_of_a_plan_that_was_not_approved_is_refused(prepared: Site, encoder: Path) -> None:
+    with pytest.raises(TrainingError, match="has not approved"):
+        train_round(prepared, order(plan_for(encoder, study="another")))
+    assert open_ledger(prepared).spendings() == []
+
+
+@pytest.mark.parametrize(
+    ("key", "value"), [("smallest_noise", 2.5), ("largest_clip", 0.5), ("most_rounds", 1), ("delta", 1e-6)]
+)
+def test_caps_that_were_tightened_after_the_approval_hold(
+    workspace: Workspace, prepared: Site, plan: Plan, key: str, value: float
+) -> None:
+    set_policy(workspace, **{key: value})
+    site = hospital(workspace)
+    with pytest.raises(TrainingError, match="this site's policy allows"):
+        train_round(site, order(plan))
+    assert open_ledger(site).spendings() == []
+
+
+def test_a_budget_that_was_lowered_after_the_approval_holds_and_is_logged(
+    workspace: Workspace, prepared: Site, plan: Plan
+) -> None:
+    set_policy(workspace, epsilon=0.5)
+    site = hospital(workspace)
+    with pytest.raises(BudgetError):
+        train_round(site, order(plan))
+    assert entries(site)[-1].event == Event.BUDGET_REFUSED
+    assert not site.home.update(plan.digest, 1).exists()
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"head.bias": np.zeros(9, np.float32)},
+        {"head.bias": np.full(3, np.nan, np.float32)},
+        {"more": np.zeros(1, np.float32)},
+    ],
+)
+def test_weights_that_do_not_fit_cost_nothing(prepared: Site, plan: Plan, change: dict[str, Any]) -> None:
+    with pytest.raises(TrainingError, match="order cannot be followed"):
+        train_round(prepared, order(plan, **change))
+    assert open_ledger(prepared).spendings() == []
+
+
+def test_it_is_booked_before_the_first_gradient_and_never_taken_back(
+    prepared: Site, plan: Plan, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def failing(*_: Any, **__: Any) -> Any:
+        assert len(open_ledger(prepared).spendings()) == 1
+        raise StorageError("the disk is full")
+
+    monkeypatch.setattr(site_round, "private_gradient", failing)
+    with pytest.raises(ConfideError, match="the disk is full"):
+        train_round(prepared, order(plan))
+    assert len(open_ledger(prepared).spendings()) == 1
+    assert not prepared.home.update(plan.digest, 1).exists()
+
+
+def test_the_loss_stays_at_the_site_and_no_entry_holds_it(prepared: Site, plan: Plan) -> None:
+    reply = train_round(prepared, order(plan))
+    (row,) = [json.loads(line) for line in prepared.home.scores(plan.digest).read_text().splitlines()]
+    assert row["round"] == 1
+    assert set(reply.gradient) == set(order(plan).weights)
+    assert not any(row["loss"] in canonical_json(dict(entry.details)).decode() for entry in entries(prepared))
