@@ -103,7 +103,8 @@ class Vault:
             with rows:
                 yield rows
         except sqlite3.DatabaseError as error:
-            raise StorageError(f"{self._path}: the vault cannot be used ({error.sqlite_errorname})") from error
+            why = "the disk is full" if error.sqlite_errorname == "SQLITE_FULL" else error.sqlite_errorname
+            raise StorageError(f"{self._path}: the vault cannot be used ({why})") from error
         finally:
             if rows is not None:
                 rows.close()
