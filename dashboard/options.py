@@ -19,11 +19,12 @@ WorkspaceOption = Annotated[
         "--workspace",
         "-w",
         envvar="CONFIDE_WORKSPACE",
-        help="Folder of policy, keys, logs and models. [default: ./confide-workspace]",
+        help="Folder of policy, keys, logs and models. \\[default: ./confide-workspace]",
         show_default=False,
     ),
 ]
 SiteOption = Annotated[str | None, typer.Option("--site", help="The hospital; not needed where there is only one.")]
+SitesOption = Annotated[str | None, typer.Option("--site", help="Only this hospital. \\[default: all of them]")]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON object instead of a table.")]
 
 

@@ -92,7 +92,7 @@ class Plan(BaseModel):
         share = self.share(site)
         return (
             f"Study '{self.study}' trains {self.encoder} on {len(self.labels)} labels from '{self.label_source}', "
-            f"in {self.rounds} rounds with {len(self.sites)} hospitals.\n"
+            f"in {self.rounds} rounds at {', '.join(share.name for share in self.sites)}.\n"
             f"In each round every one of about {share.patients} training patients of {site} is drawn with probability "
             f"{self.sampling_rate} and gives one gradient, clipped to norm {self.clip}.\n"
             f"Noise of {self.sigma} times that norm is added here, before anything leaves; delta is {self.delta}.\n"

@@ -103,7 +103,7 @@ class PrivateAveraging(Strategy):
         run = self._server.home.run(self._plan.digest)
         write_whole(run / f"round-{server_round:04d}.safetensors", weights)
         row = {"round": done.round, "seconds": f"{seconds:.3f}", "bytes_per_site": done.bytes_per_site}
-        with (run / "rounds.ndjson").open("ab") as stream:
+        with (run / "rounds.ndjson").open("wb" if server_round == 1 else "ab") as stream:
             stream.write(canonical_json(row) + b"\n")
         self._server.guard.record(
             Event.ROUND_AGGREGATED,

@@ -156,8 +156,8 @@ def _check_cohort(site: Site, dataset: Dataset) -> None:
     smallest = site.guard.policy.training.smallest_cohort
     if len(dataset.patients) < smallest:
         raise CohortTooSmall(
-            f"site '{site.name}' has {len(dataset.patients)} training patients with a label; its policy asks for "
-            f"{smallest}, so nothing is trained"
+            f"site '{site.name}' has {len(dataset.patients)} training patients with a label, after some were "
+            f"held back; its policy asks for {smallest}, so nothing is trained"
         )
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import secrets
 import shutil
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -58,7 +57,7 @@ class StudySettings:
     windows_per_note: int = 1
     held_back: float = 0.25
     seed: int = 7
-    split_key: str = ""
+    split_key: str = "confide"  # the same for all studies, so that who is held back stays held back
     encoder: str = DEFAULT_ENCODER
 
 
@@ -83,8 +82,7 @@ def draft_plan(cohorts: Sequence[Cohort], rule: LabelRule, settings: StudySettin
     """Write the plan of a study; nothing runs and nothing is spent.
 
     Raises:
-        BudgetError: a site has no budget left at all.
-        TrainingError: no noise reaches the target.
+        BudgetError: no noise reaches the target.
     """
     if not settings.epsilon > 0:
         raise BudgetError(f"an epsilon of {settings.epsilon:g} buys no training", "Ask for more than 0.")
@@ -111,7 +109,7 @@ def draft_plan(cohorts: Sequence[Cohort], rule: LabelRule, settings: StudySettin
         learning_rate=settings.learning_rate,
         momentum=settings.momentum,
         held_back=settings.held_back,
-        split_key=settings.split_key or secrets.token_hex(16),
+        split_key=settings.split_key,
         sites=tuple(SiteShare(name=cohort.site.name, patients=1, weight="1") for cohort in cohorts),
     )
     declared = [_declared(draft, cohort) for cohort in cohorts]
@@ -193,9 +191,14 @@ def register_scores(
     return scored
 
 
+def plan_epsilon(plan: Plan) -> str:
+    """What the whole plan costs each patient of a site, rounded up."""
+    return epsilon_text(epsilon([plan.releases()], float(plan.delta)))
+
+
 def model_card(plan: Plan, seconds: float) -> dict[str, Any]:
     """What a model says of itself: plan, epsilon per hospital, versions; never a score on private data."""
-    spent = epsilon_text(epsilon([plan.releases()], float(plan.delta)))
+    spent = plan_epsilon(plan)
     return {
         "created": datetime.now(UTC).isoformat(timespec="seconds"),
         "study": plan.study,

@@ -33,8 +33,6 @@ _SALT_BYTES = 16
 class Event(StrEnum):
     """What can stand in the log, at least one for every arrow of the road."""
 
-    SITE_OPENED = "site.opened"
-    POLICY_SEEN = "policy.seen"
     ACCESS_DENIED = "access.denied"
     EXPORT_READ = "export.read"
     RECORDS_DEIDENTIFIED = "records.deidentified"

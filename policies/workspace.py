@@ -71,8 +71,12 @@ class SiteHome(Home):
         return self.root / "vault"
 
     @property
+    def ledger(self) -> Path:
+        return self.root / "ledger.sqlite"
+
+    @property
     def ledger_url(self) -> str:
-        return "sqlite:///" + quote(str((self.root / "ledger.sqlite").resolve()))
+        return "sqlite:///" + quote(str(self.ledger.resolve()))
 
     def problems(self, job: str) -> Path:
         """What a de-identification left out, line by line."""

@@ -11,7 +11,7 @@ from collections import Counter
 from collections.abc import Sequence
 from functools import lru_cache
 
-from policies.errors import TrainingError
+from policies.errors import BudgetError, TrainingError
 from policies.releases import PoissonSampledGaussian
 
 _AGREEMENT = 0.05  # relative; PRV's own error bound is 0.01 absolute
@@ -69,7 +69,7 @@ def sigma_for(target: float, *, rate: str, steps: int, delta: float) -> str:
     """The smallest noise multiplier, to two decimals and at least 0.30, that keeps `steps` releases within a target.
 
     Raises:
-        TrainingError: no noise multiplier up to 200 does.
+        BudgetError: no noise multiplier up to 200 does.
     """
     low, high = _SIGMA_HUNDREDTHS
     while low < high:
@@ -80,7 +80,7 @@ def sigma_for(target: float, *, rate: str, steps: int, delta: float) -> str:
     while epsilon([PoissonSampledGaussian(_text(low), rate, steps)], delta) > target:
         low += 1
         if low > _SIGMA_HUNDREDTHS[1]:
-            raise TrainingError(f"no noise up to {_text(low)} keeps {steps} steps within epsilon {target:g}")
+            raise BudgetError(f"no noise up to {_text(low)} keeps {steps} steps within epsilon {target:g}")
     return _text(low)
 
 

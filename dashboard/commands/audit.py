@@ -7,14 +7,16 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from dashboard.options import JsonOption, SiteOption, WorkspaceOption
+from dashboard.options import JsonOption, SitesOption, WorkspaceOption
 from policies.errors import InputError
 from policies.workspace import SERVER
 
 if TYPE_CHECKING:
     from policies.audit import Entry
+    from policies.guard import Server, Site
     from policies.workspace import Home, Workspace
 
+_SHORT = 110
 app = typer.Typer(no_args_is_help=True, help="Verify, query and export the audit logs.")
 EventOption = Annotated[str | None, typer.Option(help="Only this kind of event, for instance budget.spent.")]
 ActorOption = Annotated[str | None, typer.Option(help="Only what this account did.")]
@@ -22,7 +24,7 @@ SinceOption = Annotated[str | None, typer.Option(help="Only from this day on (YY
 
 
 @app.command()
-def verify(site: SiteOption = None, workspace: WorkspaceOption = None) -> None:
+def verify(site: SitesOption = None, workspace: WorkspaceOption = None) -> None:
     """Check every entry and the signed tree head of one site's log, or of all logs; exits with 7 where one fails.
 
     [dim]Example: confide audit verify[/]
@@ -30,12 +32,15 @@ def verify(site: SiteOption = None, workspace: WorkspaceOption = None) -> None:
     from dashboard.console import say
     from policies.audit import read_checkpoint, read_entries
     from policies.keys import open_keys
-    from policies.workspace import Workspace
+    from policies.workspace import SiteHome, Workspace
+    from privacy.budget import check_bookings
 
     for home in _homes(Workspace.find(workspace), site):
         key = open_keys(home.keys, home.name).public
         entries, checkpoint = read_entries(home.audit, key), read_checkpoint(home.audit, key)
         root = checkpoint.root.hex()[:16] if checkpoint else "none"
+        if isinstance(home, SiteHome):
+            check_bookings(home, entries)
         say(f"{home.name}: {len(entries)} entries verified, tree head {root}")
 
 
@@ -46,7 +51,7 @@ def query(
     since: SinceOption = None,
     limit: Annotated[int, typer.Option(min=1, help="At most so many, the newest.")] = 50,
     as_json: JsonOption = False,
-    site: SiteOption = None,
+    site: SitesOption = None,
     workspace: WorkspaceOption = None,
 ) -> None:
     """Show entries of the logs, verified first.
@@ -56,9 +61,13 @@ def query(
     import json
 
     from dashboard.console import table
+    from policies.access import Action, Purpose
     from policies.workspace import Workspace
 
-    found = _found(Workspace.find(workspace), site, event, actor, since)[-limit:]
+    place = Workspace.find(workspace)
+    for home in _homes(place, site):
+        _opened(place, home).guard.permit(Action.VIEW_AUDIT, Purpose.OPERATIONS)
+    found = _found(place, site, event, actor, since)[-limit:]
     if as_json:
         typer.echo(json.dumps([{"log": name, **_row(entry)} for name, entry in found]))
         return
@@ -72,7 +81,7 @@ def export(
     event: EventOption = None,
     actor: ActorOption = None,
     since: SinceOption = None,
-    site: SiteOption = None,
+    site: SitesOption = None,
     workspace: WorkspaceOption = None,
 ) -> None:
     """Write verified entries to a file; the export is itself logged.
@@ -83,19 +92,19 @@ def export(
     from policies.access import Action, Purpose
     from policies.audit import Event
     from policies.files import write_whole
-    from policies.guard import open_server, open_site
     from policies.workspace import Workspace
 
     place = Workspace.find(workspace)
-    data = rendered(out.suffix, _found(place, site, event, actor, since))
+    found = _found(place, site, event, actor, since)
+    data = rendered(out.suffix, found)
     for home in _homes(place, site):
-        opened = open_server(place) if home.name == SERVER else open_site(place, home.name)
+        opened = _opened(place, home)
         opened.guard.permit(Action.EXPORT_AUDIT, Purpose.OPERATIONS)
         opened.guard.record(
             Event.AUDIT_EXPORTED, format=out.suffix, filters={"event": event, "actor": actor, "since": since}
         )
     write_whole(out, data)
-    say(f"wrote {out}")
+    say(f"wrote {len(found)} entries to {out}")
 
 
 def rendered(suffix: str, found: list[tuple[str, Entry]]) -> bytes:
@@ -125,9 +134,16 @@ def rendered(suffix: str, found: list[tuple[str, Entry]]) -> bytes:
 def _found(
     workspace: Workspace, site: str | None, event: str | None, actor: str | None, since: str | None
 ) -> list[tuple[str, Entry]]:
+    from datetime import date
+
     from policies.audit import Event, read_entries
     from policies.keys import open_keys
 
+    if since is not None:
+        try:
+            date.fromisoformat(since)
+        except ValueError:
+            raise InputError(f"'{since}' is no day", "Write it as YYYY-MM-DD.") from None
     if event is not None and event not in list(Event):
         raise InputError(f"no event '{event}'", f"Use one of: {', '.join(Event)}.")
     found = [
@@ -137,6 +153,12 @@ def _found(
         if event in (None, entry.event) and actor in (None, entry.actor) and (since is None or entry.time >= since)
     ]
     return sorted(found, key=lambda pair: pair[1].time)
+
+
+def _opened(workspace: Workspace, home: Home) -> Server | Site:
+    from policies.guard import open_server, open_site
+
+    return open_server(workspace) if home.name == SERVER else open_site(workspace, home.name)
 
 
 def _homes(workspace: Workspace, site: str | None) -> list[Home]:
@@ -161,5 +183,6 @@ def _row(entry: Entry) -> dict[str, Any]:
 
 
 def _short(entry: Entry) -> str:
-    parts = (f"{key}={str(value)[:24]}" for key, value in sorted(entry.details.items()) if key != "policy")
-    return ", ".join(parts)[:110]
+    parts = (f"{key}={str(value)[:32]}" for key, value in sorted(entry.details.items()) if key != "policy")
+    line = ", ".join(parts)
+    return line if len(line) <= _SHORT else line[: _SHORT - 1] + "…"

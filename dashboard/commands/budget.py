@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import typer
 
-from dashboard.options import JsonOption, SiteOption, WorkspaceOption, chosen_sites
+from dashboard.options import JsonOption, SitesOption, WorkspaceOption, chosen_sites
 
 app = typer.Typer(no_args_is_help=True, help="The privacy budget of each hospital's patients.")
 
 
 @app.command()
-def show(site: SiteOption = None, as_json: JsonOption = False, workspace: WorkspaceOption = None) -> None:
+def show(site: SitesOption = None, as_json: JsonOption = False, workspace: WorkspaceOption = None) -> None:
     """What was spent, on what, and what is left, per patient of each hospital.
 
     [dim]Example: confide budget show --site north[/]

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 def deid(
     source: Annotated[Path, typer.Argument(metavar="IN", help="Folder with a FHIR R4 bulk export (NDJSON).")],
     out: Annotated[Path, typer.Argument(metavar="OUT", help="Folder to write; it must be new.")],
-    site: Annotated[str | None, typer.Option(help="The hospital's name. [default: the name of IN]")] = None,
+    site: Annotated[str | None, typer.Option(help="The hospital's name. \\[default: the name of IN]")] = None,
     workers: Annotated[int, typer.Option(min=1, help="Processes.")] = 2,
     overwrite: Annotated[bool, typer.Option(help="Replace an OUT that Confide wrote.")] = False,
     workspace: WorkspaceOption = None,

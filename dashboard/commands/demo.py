@@ -13,7 +13,10 @@ def demo(
     workspace: Annotated[Path, typer.Option("--workspace", "-w", help="Made anew at each run.")] = Path("confide-demo"),
     patients: Annotated[int, typer.Option(min=150, help="Patients of each hospital.")] = 400,
     workers: Annotated[int, typer.Option(min=1, help="Processes that de-identify.")] = 2,
-    port: Annotated[int | None, typer.Option(help="Of the dashboard. [default: the first free one from 8501]")] = None,
+    port: Annotated[
+        int | None,
+        typer.Option(min=1024, max=65535, help="Of the dashboard. \\[default: the first free one from 8501]"),
+    ] = None,
 ) -> None:
     """Three synthetic hospitals de-identify, train together under differential privacy, and a clinician reads a note.
 

@@ -21,7 +21,7 @@ app = typer.Typer(no_args_is_help=True, help="Measure de-identification and rank
 def phi(
     notes: Annotated[Path, typer.Option(help="DocumentReference.ndjson")],
     gold: Annotated[Path, typer.Option(help="gold.jsonl with character spans")],
-    patients: Annotated[Path | None, typer.Option(help="Patient.ndjson [default: beside the notes]")] = None,
+    patients: Annotated[Path | None, typer.Option(help="Patient.ndjson \\[default: beside the notes]")] = None,
     roster: Annotated[bool, typer.Option(help="Use what the Patient resources say.")] = True,
     as_json: JsonOption = False,
 ) -> None:
@@ -59,7 +59,7 @@ def show_phi(scores: PhiScores) -> None:
 @app.command()
 def diagnosis(
     data: Annotated[list[Path], typer.Argument(metavar="DEID...", help="Folders that 'confide deid' wrote.")],
-    model: Annotated[str | None, typer.Option(help="Name of a signed model. [default: the newest]")] = None,
+    model: Annotated[str | None, typer.Option(help="Name of a signed model. \\[default: the newest]")] = None,
     as_json: JsonOption = False,
     workspace: WorkspaceOption = None,
 ) -> None:

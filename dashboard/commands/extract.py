@@ -25,7 +25,7 @@ _KINDS = ("problem", "finding", "medication", "test", "procedure")  # the order 
 
 def extract(
     note: Annotated[Path, typer.Argument(metavar="NOTE", help="Text file, FHIR DocumentReference (JSON), or - .")],
-    model: Annotated[str | None, typer.Option(help="Name of a signed model. [default: the newest]")] = None,
+    model: Annotated[str | None, typer.Option(help="Name of a signed model. \\[default: the newest]")] = None,
     site: SiteOption = None,
     as_json: JsonOption = False,
     workspace: WorkspaceOption = None,
@@ -59,6 +59,8 @@ def read_note_file(path: Path, largest: int) -> str:
         data = sys.stdin.buffer.read() if str(path) == "-" else path.read_bytes()
     except OSError as error:
         raise InputError(f"cannot be read ({error.strerror})", file=path) from None
+    if not data.strip():
+        raise InputError("the note is empty", file=path)
     if len(data) > largest:
         raise InputError(f"{len(data)} bytes; the policy's largest note has {largest}", file=path)
     if data.lstrip()[:1] == b"{":

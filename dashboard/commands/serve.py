@@ -11,7 +11,8 @@ from dashboard.options import WorkspaceOption
 
 def dashboard(
     port: Annotated[
-        int | None, typer.Option(help="Port on this machine. [default: the first free one from 8501]")
+        int | None,
+        typer.Option(min=1024, max=65535, help="Port on this machine. \\[default: the first free one from 8501]"),
     ] = None,
     workspace: WorkspaceOption = None,
 ) -> None:
@@ -19,6 +20,8 @@ def dashboard(
 
     [dim]Example: confide dashboard --port 8600[/]
     """
+    import signal
+
     from dashboard.console import say
     from dashboard.launch import address, free_port, start
     from policies.policy import load_policy
@@ -29,7 +32,10 @@ def dashboard(
     chosen = port or free_port()
     process = start(place, chosen)
     say(f"dashboard: {address(chosen)}   (Ctrl-C ends it)")
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # a plain kill ends the pages as Ctrl-C does
     try:
         process.wait()
     except KeyboardInterrupt:
+        say("stopped")
+    finally:
         process.terminate()

@@ -23,27 +23,29 @@ if TYPE_CHECKING:
 def train(
     data: Annotated[list[Path], typer.Argument(metavar="DEID...", help="Folders that 'confide deid' wrote.")],
     labels: Annotated[Path, typer.Option(help="TOML file with the label set, and codes mapped to it.")],
+    epsilon: Annotated[
+        float, typer.Option(min=0.0, help="What the whole plan may cost each patient; it is spent for good.")
+    ],
     label_source: Annotated[
         str, typer.Option(help="'condition' (the encounter's coded condition) or 'category' (of the document).")
     ] = "condition",
     study: Annotated[str, typer.Option(help="A name for the study.")] = "study",
-    epsilon: Annotated[float | None, typer.Option(help="Target. [default: all that the policy has left]")] = None,
     rounds: Annotated[int, typer.Option(min=1, help="Rounds, one private step in each.")] = 12,
     windows: Annotated[int, typer.Option(min=1, help="Windows of 64 tokens that are read of a note.")] = 1,
     encoder: Annotated[
-        str | None, typer.Option(help="Folder or hub name of a BERT or RoBERTa. [default: built in]")
+        str | None, typer.Option(help="Folder or hub name of a BERT or RoBERTa. \\[default: built in]")
     ] = None,
     yes: Annotated[bool, typer.Option("--yes", help="Approve the plan for every site without asking.")] = False,
     workspace: WorkspaceOption = None,
 ) -> None:
     """Train one model over several hospitals with differential privacy, and sign it.
 
-    [dim]Example: confide train deid/north deid/river --labels labels.toml --label-source category[/]
+    [dim]Example: confide train deid/north deid/river --labels labels.toml --epsilon 4[/]
     """
     from clinical.encoder import DEFAULT_ENCODER
     from clinical.labels import LabelSource, read_label_rule
     from dashboard.console import say
-    from federated.study import StudySettings, approve_everywhere, draft_plan, remaining_epsilon
+    from federated.study import StudySettings, approve_everywhere, draft_plan, plan_epsilon, remaining_epsilon
     from policies.guard import open_server
     from policies.workspace import Workspace
 
@@ -52,16 +54,19 @@ def train(
     place = Workspace.find(workspace)
     rule = read_label_rule(labels, LabelSource(label_source))
     cohorts = [open_cohort(place, folder) for folder in data]
-    target = remaining_epsilon([cohort.site for cohort in cohorts]) if epsilon is None else epsilon
-    settings = StudySettings(study, target, rounds=rounds, windows_per_note=windows, encoder=encoder or DEFAULT_ENCODER)
+    settings = StudySettings(
+        study, epsilon, rounds=rounds, windows_per_note=windows, encoder=encoder or DEFAULT_ENCODER
+    )
     plan = draft_plan(cohorts, rule, settings)
     for cohort in cohorts:
         say(plan.in_words(cohort.site.name))
+    left = remaining_epsilon([cohort.site for cohort in cohorts])
+    say(f"It costs each patient epsilon {plan_epsilon(plan)}, for good; {left:.3f} is left where least is left.")
     if not yes:
         typer.confirm(f"Approve this plan for {', '.join(share.name for share in plan.sites)}?", abort=True)
     approve_everywhere(cohorts, plan)
     model = train_with_progress(place, open_server(place), cohorts, plan)
-    say(f"model {model.name} signed by '{model.signer}'; epsilon {model.card['epsilon']} at delta {plan.delta}")
+    say(f"model {model.name} signed by '{model.signer}'; epsilon {plan_epsilon(plan)} at each site, delta {plan.delta}")
 
 
 def open_cohort(workspace: Workspace, folder: Path) -> Cohort:

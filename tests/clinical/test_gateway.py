@@ -80,7 +80,7 @@ def test_an_erased_note_cannot_be_seen_and_the_attempt_stands_in_the_log(tmp_pat
 
 def test_a_note_that_was_not_logged_is_not_seen(tmp_path: Path) -> None:
     site = site_of(tmp_path / "w")
-    site.guard.record(Event.SITE_OPENED)
+    site.guard.record(Event.EXPORT_READ)
     (site.home.audit / "entries.ndjson").write_bytes(b"")
     with pytest.raises(IntegrityError):
         open_note(site, "p1", "d1")

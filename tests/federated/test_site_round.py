@@ -209,7 +209,7 @@ def test_two_rounds_have_noise_of_their_own_at_the_plans_scale(prepared: Site, p
     updates = [train_round(prepared, order(plan, number)).gradient for number in (1, 2)]
     one, two = (np.concatenate([update[name].ravel() for name in sorted(update)]) for update in updates)
     scale = float(plan.sigma) * float(plan.clip) / (float(plan.sampling_rate) * plan.share("north").patients)
-    # The clipped sums of both rounds differ by less than twelve clips, spread over 355 numbers.
+    # The clipped sums of both rounds differ by less than twelve clips, spread over 227 numbers.
     assert np.std(one - two) == pytest.approx(np.sqrt(2) * scale, rel=0.3)
     assert (one != two).all()
 

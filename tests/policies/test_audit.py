@@ -47,7 +47,7 @@ class Crash(BaseException):
 def test_entries_come_back_as_they_were_appended(tmp_path: Path, keys: KeyRing) -> None:
     assert read_entries(tmp_path / "audit", keys.public) == []
     log = AuditLog(tmp_path / "audit", keys, "alice")
-    appended = [log.append(Event.SITE_OPENED), log.append(Event.EXPORT_READ, notes=3, hashes=["ab"], epsilon="1.000")]
+    appended = [log.append(Event.EXPORT_READ), log.append(Event.EXPORT_READ, notes=3, hashes=["ab"], epsilon="1.000")]
     entries = read_entries(tmp_path / "audit", keys.public)
     assert entries == appended
     assert [entry.sequence for entry in entries] == [0, 1]

@@ -94,7 +94,7 @@ def test_a_torn_checkpoint_is_found(folder: Path, keys: KeyRing) -> None:
         (folder / "checkpoint").write_bytes(note[:length])
         bad(folder, keys, "checkpoint|signature")
     with pytest.raises(IntegrityError):
-        AuditLog(folder, keys, "alice").append(Event.SITE_OPENED)
+        AuditLog(folder, keys, "alice").append(Event.EXPORT_READ)
 
 
 def test_a_checkpoint_of_another_key_is_refused(tmp_path: Path, folder: Path, keys: KeyRing) -> None:
@@ -150,7 +150,7 @@ def refuses(folder: Path, keys: KeyRing, running: AuditLog) -> None:
     before = lines_of(folder)
     for log in (AuditLog(folder, keys, "alice"), running):
         with pytest.raises(IntegrityError, match="nothing may be appended"):
-            log.append(Event.SITE_OPENED)
+            log.append(Event.EXPORT_READ)
     assert lines_of(folder) == before
 
 
