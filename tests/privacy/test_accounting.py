@@ -9,7 +9,7 @@ from statistics import NormalDist
 
 import pytest
 
-from policies.errors import TrainingError
+from policies.errors import BudgetError, TrainingError
 from policies.releases import PoissonSampledGaussian
 from privacy import accounting
 from privacy.accounting import epsilon, pld_epsilon, prv_epsilon, sigma_for
@@ -92,5 +92,5 @@ def test_sigma_is_the_smallest_that_keeps_the_target() -> None:
 
 
 def test_a_target_that_no_noise_reaches_is_refused() -> None:
-    with pytest.raises(TrainingError, match="no noise"):
+    with pytest.raises(BudgetError, match="no noise"):
         sigma_for(1e-4, rate="1", steps=60, delta=DELTA)
