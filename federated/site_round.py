@@ -25,7 +25,7 @@ from federated.plan import Plan, check_caps
 from policies.access import Action, Purpose
 from policies.audit import Event
 from policies.errors import BudgetError, CohortTooSmall, ConfideError, IntegrityError, TrainingError
-from policies.files import canonical_json, sha256_hex, write_whole
+from policies.files import OWNER_ONLY, canonical_json, sha256_hex, write_whole
 from policies.guard import Site
 from policies.releases import epsilon_text
 from privacy.budget import open_ledger
@@ -212,6 +212,7 @@ def _private_step(
 def _keep_loss(site: Site, plan: Plan, round_number: int, loss: float) -> None:
     path = site.home.scores(plan.digest)
     path.parent.mkdir(parents=True, exist_ok=True)
+    path.touch(OWNER_ONLY)
     with path.open("ab") as stream:
         stream.write(canonical_json({"round": round_number, "loss": f"{loss:.6f}"}) + b"\n")
 

@@ -11,7 +11,7 @@ import typer
 def demo(
     headless: Annotated[bool, typer.Option("--headless", help="Stop before the dashboard starts.")] = False,
     workspace: Annotated[Path, typer.Option("--workspace", "-w", help="Made anew at each run.")] = Path("confide-demo"),
-    patients: Annotated[int, typer.Option(min=150, help="Patients of each hospital.")] = 400,
+    patients: Annotated[int, typer.Option(min=150, help="Patients of each hospital.")] = 500,
     workers: Annotated[int, typer.Option(min=1, help="Processes that de-identify.")] = 2,
     port: Annotated[
         int | None,
