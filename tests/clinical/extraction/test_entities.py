@@ -20,6 +20,8 @@ def found(text):
         ("Cough\n- Pain", [("Cough", "finding", "cough"), ("Pain", "finding", "pain")]),
         ("Two ovarian cysts", [("ovarian cysts", "problem", "ovarian cyst")]),
         ("She has RA.", [("RA", "problem", "rheumatoid arthritis")]),
+        ("98% on RA", [("on RA", "finding", "breathing room air")]),
+        ("SpO2 97% RA", [("SpO2", "test", "oxygen saturation")]),
         ("Deposit ra or as is, all in all.", []),
         ("ALL PATIENTS AS ABOVE OR BELOW.", []),
         ("MR212833", []),
