@@ -13,19 +13,18 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from functools import lru_cache
-from importlib.metadata import version
 from itertools import islice
 from multiprocessing import get_context
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
 from clinical.ingest import Export, Problem, open_export
+from clinical.manifest import MANIFEST, write_manifest
 from policies.access import Action, Purpose
 from policies.audit import Event
-from policies.errors import InputError, IntegrityError, PolicyError
+from policies.errors import InputError, PolicyError
 from policies.files import OWNER_ONLY, canonical_json, file_sha256, sha256_hex, storage_errors
 from policies.guard import Site
-from policies.keys import PublicKey
 from policies.policy import Deidentification, LegalBasis
 from privacy.pseudonyms import Pseudonyms
 from privacy.records import DeidentifiedRecord, RawRecord
@@ -35,7 +34,6 @@ from privacy.vault import Vault
 if TYPE_CHECKING:
     from privacy.deidentify import TextDeidentifier
 
-MANIFEST, MANIFEST_VERSION = "manifest.json", 1
 BATCH = 32
 _TEXT = "text/plain; charset=utf-8"
 
@@ -119,40 +117,6 @@ def deidentify_export(
     return DeidReport(**job.tally.counts(), seconds=seconds, problem_file=job.problem_file, manifest=manifest)
 
 
-def signed_site(folder: Path) -> str:
-    """Which site a folder says that it is from; `read_manifest` with that site's key proves it.
-
-    Raises:
-        InputError: the folder has no manifest.
-    """
-    try:
-        return str(json.loads((folder / MANIFEST).read_bytes())["manifest"]["site"])
-    except (OSError, ValueError, KeyError, TypeError):
-        raise InputError("no manifest here", "Run 'confide deid IN OUT' first.", file=folder) from None
-
-
-def read_manifest(folder: Path, key: PublicKey) -> dict[str, Any]:
-    """The manifest of a de-identified export, after its signature and all its files were verified.
-
-    Raises:
-        InputError: the folder has no manifest.
-        IntegrityError: the signature is not this site's, or a file is not the one that was signed.
-    """
-    try:
-        sealed = json.loads((folder / MANIFEST).read_bytes())
-        body, signature = sealed["manifest"], base64.b64decode(sealed["signature"])
-    except FileNotFoundError:
-        raise InputError("no manifest here", "Run 'confide deid IN OUT' first.", file=folder) from None
-    except (ValueError, KeyError, TypeError):
-        raise IntegrityError(f"{folder / MANIFEST}: not a manifest of Confide") from None
-    key.verify(signature, canonical_json(body))
-    on_disk = {path.name: file_sha256(path) for path in folder.iterdir() if path.name != MANIFEST}
-    for name in sorted(on_disk.keys() | body["files"].keys()):
-        if on_disk.get(name) != body["files"].get(name):
-            raise IntegrityError(f"{folder / name}: not what the manifest was signed over")
-    return dict(body)
-
-
 @dataclass
 class _Tally:
     """Counts of a running job."""
@@ -228,24 +192,16 @@ class _Job:
 
     def sign(self) -> str:
         """Write the manifest over all files; returns its SHA-256."""
-        policy, keys = self.site.guard.policy, self.site.keys
+        policy = self.site.guard.policy
         body = {
-            "version": MANIFEST_VERSION,
-            "tool": "confide",
-            "tool_version": version("confide"),
-            "site": self.site.name,
             "policy": policy.digest,
             "legal_basis": policy.deidentification.legal_basis,
             "mode": self.settings.mode,
             "keep_year": self.settings.keep_year,
             "as_of": self.settings.as_of,
             **self.tally.counts(),
-            "files": {path.name: file_sha256(path) for path in sorted(self.folder.iterdir())},
         }
-        signature = base64.b64encode(keys.sign(canonical_json(body))).decode()
-        sealed = canonical_json({"manifest": body, "signature": signature, "signed_by": keys.name})
-        (self.folder / MANIFEST).write_bytes(sealed)
-        return sha256_hex(sealed)
+        return write_manifest(self.folder, self.site.keys, body)
 
 
 def _refuse_basis(policy: Deidentification) -> None:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 
@@ -18,6 +19,7 @@ from clinical.classifier import PatientStates, one_row_each, patient_states, set
 from clinical.dataset import Dataset, read_dataset, split
 from clinical.encoder import Classifier, build_classifier, find_encoder
 from clinical.labels import LabelRule, LabelSource
+from clinical.manifest import MANIFEST, read_manifest
 from clinical.states import read_states, write_states
 from clinical.windows import cut
 from federated.messages import TrainOrder, TrainReply, Weights
@@ -25,7 +27,7 @@ from federated.plan import Plan, check_caps
 from policies.access import Action, Purpose
 from policies.audit import Event
 from policies.errors import BudgetError, CohortTooSmall, ConfideError, IntegrityError, TrainingError
-from policies.files import OWNER_ONLY, canonical_json, sha256_hex, write_whole
+from policies.files import OWNER_ONLY, canonical_json, file_sha256, sha256_hex, write_whole
 from policies.guard import Site
 from policies.releases import epsilon_text
 from privacy.budget import open_ledger
@@ -72,20 +74,31 @@ def approve(site: Site, plan: Plan, data: Path) -> None:
     try:
         check_caps(plan, site.guard.policy.training)
         plan.share(site.name)
+        read_manifest(data, site.keys.public)
         _check_cohort(site, training_part(plan, data))
         _check_budget(site, plan)
     except ConfideError as error:
         event = Event.BUDGET_REFUSED if type(error) is BudgetError else Event.PLAN_REFUSED
         site.guard.record(event, plan=plan.digest, reason=error.message)
         raise
-    body = {"plan": plan.model_dump(mode="json"), "data": str(data.resolve())}
+    manifest = file_sha256(data / MANIFEST)
+    body = {"plan": plan.model_dump(mode="json"), "data": str(data.resolve()), "manifest": manifest}
     signature = site.keys.sign(canonical_json(body)).hex()
     write_whole(site.home.plan(plan.digest), canonical_json({**body, "ed25519": signature}) + b"\n")
-    site.guard.record(Event.PLAN_APPROVED, plan=plan.digest, words=plan.in_words(site.name))
+    site.guard.record(Event.PLAN_APPROVED, plan=plan.digest, manifest=manifest, words=plan.in_words(site.name))
 
 
-def approved(site: Site, digest: str) -> tuple[Plan, Path]:
-    """A plan that this site approved, and the folder of its data.
+@dataclass(frozen=True)
+class Approval:
+    """A plan that a site agreed to, on the de-identified data of a folder with this manifest."""
+
+    plan: Plan
+    data: Path
+    manifest: str
+
+
+def approved(site: Site, digest: str) -> Approval:
+    """What this site approved.
 
     Raises:
         TrainingError: it did not.
@@ -95,14 +108,14 @@ def approved(site: Site, digest: str) -> tuple[Plan, Path]:
         body = json.loads(site.home.plan(digest).read_bytes())
         signature = bytes.fromhex(body.pop("ed25519"))
         site.keys.public.verify(signature, canonical_json(body))
-        plan = Plan.model_validate(body["plan"])
+        approval = Approval(Plan.model_validate(body["plan"]), Path(body["data"]), body["manifest"])
     except FileNotFoundError:
         raise TrainingError(f"site '{site.name}' has not approved plan {digest[:16]}") from None
     except (ValueError, KeyError, TypeError, AttributeError):
         raise IntegrityError(f"the approval of plan {digest[:16]} was altered") from None
-    if plan.digest != digest:
+    if approval.plan.digest != digest:
         raise IntegrityError(f"the approval of plan {digest[:16]} holds another plan")
-    return plan, Path(body["data"])
+    return approval
 
 
 def training_part(plan: Plan, data: Path) -> Dataset:
@@ -118,10 +131,13 @@ def prepare(
     advance: Callable[[int], None] | None = None,
 ) -> None:
     """Check the model on public rows, run the frozen trunk over the cohort once, and keep the states encrypted."""
-    _, data = approved(site, plan.digest)
+    approval = approved(site, plan.digest)
+    read_manifest(approval.data, site.keys.public)
+    if file_sha256(approval.data / MANIFEST) != approval.manifest:
+        raise IntegrityError(f"{approval.data}: not the data that plan {plan.digest[:16]} was approved on")
     check_gradients(classifier.tail, soft_cross_entropy, _public_rows(plan, classifier))
-    dataset = training_part(plan, data)
-    _check_cohort(site, dataset)  # the folder may have changed since the approval
+    dataset = training_part(plan, approval.data)
+    _check_cohort(site, dataset)  # the policy may have changed since the approval
     states = patient_states(dataset, classifier, plan.window, plan.windows_per_note, count=count, advance=advance)
     write_states(site.home.cache(plan.digest), site.keys.wrapping, states)
     _states_of.cache_clear()
@@ -136,7 +152,7 @@ def train_round(site: Site, order: TrainOrder) -> TrainReply:
     Raises:
         ConfideError: and then nothing leaves.
     """
-    plan, _ = approved(site, order.plan)
+    plan = approved(site, order.plan).plan
     place = [share.name for share in plan.sites].index(site.name)
     kept = site.home.update(plan.digest, order.round)
     if not kept.exists():

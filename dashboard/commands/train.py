@@ -76,7 +76,7 @@ def open_cohort(workspace: Workspace, folder: Path) -> Cohort:
         InputError: the folder is not de-identified data, or not of a site of this workspace.
         IntegrityError: a file is not what the site signed.
     """
-    from clinical.deid_job import read_manifest, signed_site
+    from clinical.manifest import read_manifest, signed_site
     from federated.study import Cohort
     from policies.guard import open_site
 

@@ -7,7 +7,8 @@ import pytest
 from fhir.resources.R4B.documentreference import DocumentReference
 
 from clinical import deid_job
-from clinical.deid_job import deidentify_export, read_manifest
+from clinical.deid_job import deidentify_export
+from clinical.manifest import read_manifest
 from policies.audit import Event, read_entries
 from policies.errors import AccessDenied, InputError, IntegrityError, PolicyError, StorageError
 from policies.files import file_sha256

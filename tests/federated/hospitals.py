@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from clinical.encoder import find_encoder
+from clinical.manifest import write_manifest
 from federated.plan import Plan, SiteShare
 from policies.guard import Site, account_name, open_site
 from policies.policy import default_policy_text
@@ -30,8 +31,15 @@ def new_workspace(root: Path) -> Workspace:
     root.mkdir(parents=True, exist_ok=True)
     set_policy(workspace)
     for name in SITES:
-        write(workspace.deidentified(name), cohort(PATIENTS, name[0]))
+        release(workspace, name, cohort(PATIENTS, name[0]))
     return workspace
+
+
+def release(workspace: Workspace, name: str, resources: list[Any]) -> Path:
+    """De-identified records of a hospital, as it signs them."""
+    folder = write(workspace.deidentified(name), resources)
+    write_manifest(folder, hospital(workspace, name).keys, {})
+    return folder
 
 
 def hospital(workspace: Workspace, name: str = "north") -> Site:

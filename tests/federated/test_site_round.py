@@ -11,11 +11,12 @@ import pytest
 import torch
 
 from clinical.classifier import trained_weights
+from clinical.manifest import MANIFEST
 from clinical.states import read_states
 from federated import site_round
 from federated.messages import TrainOrder
 from federated.plan import Plan, SiteShare
-from federated.site_round import approve, approved, plan_classifier, prepare, train_round
+from federated.site_round import Approval, approve, approved, plan_classifier, prepare, train_round
 from policies.audit import Entry, Event, read_entries
 from policies.errors import (
     AccessDenied,
@@ -32,7 +33,7 @@ from policies.workspace import Workspace
 from privacy.budget import open_ledger
 from privacy.dpsgd import secure_gaussian
 from tests.clinical.notes import cohort, write
-from tests.federated.hospitals import PATIENTS, hospital, plan_for, set_policy
+from tests.federated.hospitals import PATIENTS, hospital, plan_for, release, set_policy
 
 RIVER_ALONE = SiteShare(name="river", patients=9, weight="1")
 
@@ -54,7 +55,9 @@ def data(workspace: Workspace, name: str = "north") -> Path:
 
 def test_an_approval_is_signed_kept_and_logged_in_words(workspace: Workspace, site: Site, plan: Plan) -> None:
     approve(site, plan, data(workspace))
-    assert approved(site, plan.digest) == (plan, data(workspace).resolve())
+    assert approved(site, plan.digest) == Approval(
+        plan, data(workspace).resolve(), file_sha256(data(workspace) / MANIFEST)
+    )
     (entry,) = entries(site)
     assert entry.event == Event.PLAN_APPROVED
     assert entry.details["words"] == plan.in_words("north")
@@ -78,7 +81,7 @@ def test_a_plan_beyond_the_caps_is_refused_and_logged(
 
 
 def test_a_cohort_that_is_too_small_is_refused_and_logged(workspace: Workspace, site: Site, plan: Plan) -> None:
-    write(data(workspace), cohort(9))
+    release(workspace, "north", cohort(9))
     with pytest.raises(CohortTooSmall, match=r"9 training patients .* asks for 10"):
         approve(site, plan, data(workspace))
     (entry,) = entries(site)
@@ -170,10 +173,18 @@ def test_a_model_with_a_weight_that_cannot_learn_is_not_prepared(workspace: Work
         prepare(site, plan, classifier)
 
 
-def test_data_that_shrank_after_the_approval_is_not_prepared(workspace: Workspace, site: Site, plan: Plan) -> None:
+def test_data_without_the_sites_signature_is_not_trained_on(workspace: Workspace, site: Site, plan: Plan) -> None:
+    write(data(workspace), cohort(12, "n"))
+    with (data(workspace) / "DocumentReference.ndjson").open("a") as stream:
+        stream.write("\n")
+    with pytest.raises(IntegrityError, match="not what the manifest was signed over"):
+        approve(site, plan, data(workspace))
+
+
+def test_other_data_than_was_approved_is_not_prepared(workspace: Workspace, site: Site, plan: Plan) -> None:
     approve(site, plan, data(workspace))
-    write(data(workspace), cohort(9))
-    with pytest.raises(CohortTooSmall):
+    release(workspace, "north", cohort(11, "n"))
+    with pytest.raises(IntegrityError, match="not the data that plan"):
         prepare(site, plan, plan_classifier(plan))
 
 

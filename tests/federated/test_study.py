@@ -35,7 +35,7 @@ from privacy.accounting import epsilon
 from privacy.budget import open_ledger
 from tests.clinical.notes import LABELS, cohort, write
 from tests.contracts import made
-from tests.federated.hospitals import PATIENTS, SITES, hospital, set_policy
+from tests.federated.hospitals import PATIENTS, SITES, hospital, release, set_policy
 
 RULE = LabelRule(LabelSource.CATEGORY, LABELS, {}, {"lung": "Pneumonia"})
 
@@ -91,7 +91,7 @@ def test_of_several_sites_one_that_refuses_is_said(
 ) -> None:
     """And without its approval the study does not run at any."""
     monkeypatch.setattr(study, "simulate", lambda *_: pytest.fail("a site had not approved"))
-    write(cohorts[1].data, cohort(5))
+    release(workspace, "river", cohort(5))
     with pytest.raises(CohortTooSmall, match="'river'"):
         approve_everywhere(cohorts, plan)
     with pytest.raises(TrainingError, match="'river' has not approved"):
