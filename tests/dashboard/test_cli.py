@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -180,3 +181,19 @@ def test_an_error_that_nobody_foresaw_shows_no_text() -> None:
     assert done.returncode == 1
     assert "ValueError" in done.stderr
     assert "Zephyrine" not in done.stderr + done.stdout
+
+
+def _has_namespaces() -> bool:
+    return (
+        shutil.which("unshare") is not None and not subprocess.run(["unshare", "-rn", "true"], check=False).returncode
+    )
+
+
+@pytest.mark.skipif(not _has_namespaces(), reason="needs 'unshare' and user namespaces")
+def test_a_machine_without_any_network_is_enough(ready: Path) -> None:
+    """In a network namespace of its own, where not even loopback is up."""
+    command = ["unshare", "-rn", sys.executable, "-m", "dashboard", "deid", "export", "offline", "--site", "export"]
+    assert subprocess.run(command, cwd=ready, capture_output=True, check=False).returncode == 0
+    note = ["unshare", "-rn", sys.executable, "-m", "dashboard", "extract", "-", "--site", "export"]
+    done = subprocess.run(note, cwd=ready, input=b"Denies fever.", capture_output=True, check=False)
+    assert done.returncode == 0, done.stderr
