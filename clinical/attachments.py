@@ -105,8 +105,11 @@ def _known_charsets() -> str:
 
 def _html(data: bytes, charset: str) -> str:
     parser = _Text()
-    parser.feed(_plain(data, charset))
-    parser.close()
+    try:
+        parser.feed(_plain(data, charset))
+        parser.close()
+    except AssertionError:  # what html.parser says of a declaration that it does not know
+        raise UnreadableNote("broken HTML", "the attachment's HTML cannot be read") from None
     return "".join(parser.pieces).replace("\xa0", " ")
 
 
@@ -115,7 +118,7 @@ def _rtf(data: bytes, charset: str) -> str:
 
     try:
         return str(rtf_to_text(data.decode("latin-1"), errors="strict"))
-    except (ValueError, LookupError, IndexError):
+    except (ValueError, LookupError, OverflowError):
         raise UnreadableNote("broken RTF", "the attachment's RTF cannot be read") from None
 
 

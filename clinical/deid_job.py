@@ -106,10 +106,13 @@ def deidentify_export(
     started = datetime.now(UTC)
     settings = _Settings(policy.mode, policy.keep_year, as_of or started.year, site.keys.pseudonyms)
     export = open_export(source, policy.largest_note_bytes)
-    site.guard.record(Event.EXPORT_READ, files=sorted(file_sha256(path) for path in export.paths))
+    hashes = sorted(file_sha256(path) for path in export.paths)
+    site.guard.record(Event.EXPORT_READ, files=len(hashes), sha256=sha256_hex("\n".join(hashes).encode()))
     with storage_errors(out), _folder_beside(out) as beside:
         job = _Job(site, export, settings, beside)
         job.run(workers, advance or (lambda _: None))
+        if not job.tally.records:
+            raise InputError("no FHIR resource here could be used", "Name the folder of a FHIR export.", file=source)
         manifest = job.sign()
         site.guard.record(Event.RECORDS_DEIDENTIFIED, manifest=manifest, **job.tally.counts())
         _move(beside, out)
@@ -290,6 +293,7 @@ def _deidentified(settings: _Settings, record: RawRecord, patient: Mapping[str, 
         data = base64.b64encode(text.encode()).decode()
         resource["content"] = [{"attachment": {"contentType": _TEXT, "data": data}}]
     pseudonym = structured.pseudonyms.of("Patient", record.patient_id)
+    canonical_json(resource), canonical_json(record.resource)  # what cannot be written is this record's problem alone
     return DeidentifiedRecord(pseudonym, resource["id"], text, resource, findings), dropped
 
 

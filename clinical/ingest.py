@@ -63,7 +63,7 @@ class Export:
 
     def records(self) -> Iterator[RawRecord | Problem]:
         """Every resource that can be used, in the order of the files, and a problem for every other line."""
-        seen: set[tuple[str, str]] = set()
+        seen: set[tuple[str, ...]] = set()
         for place, resource in self._lines():
             yield resource if isinstance(resource, Problem) else self._record(place, resource, seen)
 
@@ -104,7 +104,7 @@ class Export:
                     message = "the line is not a whole JSON object (cut short?); export it again"
                     yield place, place.problem("not JSON", message)
 
-    def _record(self, place: _Place, resource: Mapping[str, Any], seen: set[tuple[str, str]]) -> RawRecord | Problem:
+    def _record(self, place: _Place, resource: Mapping[str, Any], seen: set[tuple[str, ...]]) -> RawRecord | Problem:
         kind, record_id = resource.get("resourceType"), resource.get("id")
         if not isinstance(kind, str):
             return place.problem("not FHIR", "the line has no resourceType; left out")
@@ -114,13 +114,14 @@ class Export:
             return place.problem("no id", f"the {kind} has no id; left out")
         patient_id = record_id if kind == "Patient" else _patient_of(resource)
         try:
-            fault = self._whose(place, kind, patient_id) or _misfit(place, kind, resource, (kind, record_id) in seen)
+            repeated = (kind, patient_id, record_id) in seen
+            fault = self._whose(place, kind, patient_id) or _misfit(place, kind, resource, repeated)
             text = _text(resource, self.largest_note) if kind == "DocumentReference" and not fault else ""
         except UnreadableNote as error:
             fault = place.problem(error.kind, f"{error.message}; left out. {error.hint}")
         if fault:
             return fault
-        seen.add((kind, record_id))
+        seen.add((kind, patient_id, record_id))
         return RawRecord(patient_id, record_id, text, resource, place.path.name, place.line)
 
     def _whose(self, place: _Place, kind: str, patient_id: str) -> Problem | None:

@@ -49,6 +49,8 @@ def read_label_rule(path: Path, source: LabelSource) -> LabelRule:
         raise InputError("no such label file", file=path) from None
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise InputError(f"no TOML ({error})", file=path) from None
+    if unknown := sorted(raw.keys() - {"labels", "codes", "titles"}):
+        raise InputError(f"unknown key '{unknown[0]}'", "It may hold 'labels', [codes] and [titles].", file=path)
     labels, codes, titles = raw.get("labels"), raw.get("codes", {}), raw.get("titles", {})
     if not isinstance(labels, list) or len(labels) < 2 or not all(isinstance(label, str) for label in labels):
         raise InputError("'labels' must be a list of at least two names", file=path)

@@ -58,6 +58,7 @@ def run(root: Path, patients: int, workers: int) -> None:
     rows = compare(cohorts, plan, model)
     show_rows(rows)
     model = register_scores(workspace, server, model, {row.name: row.as_card() for row in rows})
+    say(f"the card holds these scores now, so it was signed anew: model {model.name}")
     step(6, "one note of a held-back patient of north, read for care")
     show_note(workspace, cohorts[0], model)
 

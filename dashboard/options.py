@@ -45,7 +45,8 @@ def chosen_sites(workspace: Workspace, name: str | None) -> tuple[SiteHome, ...]
 
 
 def _one_of(sites: tuple[SiteHome, ...], name: str | None) -> SiteHome:
-    named = [site for site in _some(sites) if name in (None, site.name)]
+    # A site without a vault was named once and never filled: no reason to ask which one is meant.
+    named = [site for site in _some(sites) if name == site.name or (name is None and site.vault.is_dir())]
     if len(named) == 1:
         return named[0]
     known = ", ".join(site.name for site in sites)

@@ -29,10 +29,10 @@ def train(message: Message, context: Context) -> Message:
 
     An error's own text never travels: it could name a file, a line or worse, so it stays at the site.
     """
-    from federated.site_round import train_round  # torch loads only where something is trained
-
     plan, round_number = NO_PLAN, 0
     try:
+        from federated.site_round import train_round  # torch loads only where something is trained
+
         order = unpack_order(message.content)
         plan, round_number = order.plan, order.round
         return pack_reply(train_round(locate_site(context), order), message)

@@ -118,6 +118,8 @@ def check_caps(plan: Plan, caps: Training) -> None:
         if not allowed:
             value = getattr(plan, key)
             raise TrainingError(f"the plan's {key} is {value}; this site's policy allows {limits}")
+    if len({share.name for share in plan.sites}) < len(plan.sites):
+        raise TrainingError("the plan names a site twice, so its patients would be exposed twice")
     if abs(sum((Decimal(share.weight) for share in plan.sites), Decimal(-1))) > Decimal("1e-6"):
         raise TrainingError("the weights of the plan's sites do not sum to 1")
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import secrets
 from collections.abc import Callable
 
 from federated.client_app import SIMULATED_SITES, app
@@ -31,6 +32,8 @@ def simulate(
 
     os.environ[WORKSPACE_VARIABLE] = str(workspace.root.resolve())
     os.environ[SIMULATED_SITES] = ",".join(share.name for share in plan.sites)
+    # Ray listens beyond loopback and would run whatever is sent to it: only who holds this run's token may speak.
+    os.environ["RAY_AUTH_MODE"], os.environ["RAY_AUTH_TOKEN"] = "token", secrets.token_hex(32)
     logging.getLogger("flwr").setLevel(logging.CRITICAL)
     threads = server.guard.policy.training.threads
     cores = max(os.cpu_count() or 1, threads)
@@ -42,7 +45,12 @@ def simulate(
             num_supernodes=len(plan.sites),
             backend_config={
                 "client_resources": {"num_cpus": threads, "num_gpus": 0.0},
-                "init_args": {"num_cpus": cores, "include_dashboard": False, "log_to_driver": False},
+                "init_args": {
+                    "num_cpus": cores,
+                    "include_dashboard": False,
+                    "log_to_driver": False,
+                    "_node_ip_address": "127.0.0.1",
+                },
             },
         )
     except ConfideError:

@@ -25,7 +25,7 @@ from clinical.windows import cut
 from federated.messages import TrainOrder, TrainReply, Weights
 from federated.plan import Plan, check_caps
 from policies.access import Action, Purpose
-from policies.audit import Event
+from policies.audit import Event, read_entries
 from policies.errors import BudgetError, CohortTooSmall, ConfideError, IntegrityError, TrainingError
 from policies.files import OWNER_ONLY, canonical_json, file_sha256, sha256_hex, write_whole
 from policies.guard import Site
@@ -155,21 +155,45 @@ def train_round(site: Site, order: TrainOrder) -> TrainReply:
     plan = approved(site, order.plan).plan
     place = [share.name for share in plan.sites].index(site.name)
     kept = site.home.update(plan.digest, order.round)
+    site.guard.permit(Action.TRAIN, Purpose.RESEARCH)
+    check_caps(plan, site.guard.policy.training)
+    if not 1 <= order.round <= plan.rounds:
+        raise TrainingError(f"round {order.round} of a plan with {plan.rounds}")
     if not kept.exists():
-        site.guard.permit(Action.TRAIN, Purpose.RESEARCH)
-        check_caps(plan, site.guard.policy.training)
-        if not 1 <= order.round <= plan.rounds:
-            raise TrainingError(f"round {order.round} of a plan with {plan.rounds}")
         classifier, patients = _ready(site, plan, order.weights)
         _book(site, plan, order.round)
         update = save(_private_step(site, plan, order.round, classifier, patients))
         write_whole(kept, update)
-        site.guard.record(Event.UPDATE_RELEASED, plan=plan.digest, round=order.round, sha256=sha256_hex(update))
-    return TrainReply(plan.digest, order.round, place, load(kept.read_bytes()))
+    update = kept.read_bytes()
+    _log_release(site, plan, order.round, sha256_hex(update))
+    return TrainReply(plan.digest, order.round, place, load(update))
+
+
+def _log_release(site: Site, plan: Plan, round_number: int, sha256: str) -> None:
+    """An update leaves only with its hash in the log, and never as other bytes than those of the first time.
+
+    Raises:
+        IntegrityError: the kept update was altered.
+    """
+    place = {"plan": plan.digest, "round": round_number}
+    known = [
+        entry.details["sha256"]
+        for entry in read_entries(site.home.audit, site.keys.public)
+        if entry.event is Event.UPDATE_RELEASED and place.items() <= entry.details.items()
+    ]
+    if not known:
+        site.guard.record(Event.UPDATE_RELEASED, plan=plan.digest, round=round_number, sha256=sha256)
+    elif sha256 not in known:
+        raise IntegrityError(f"the kept update of round {round_number} is not the one that was released")
 
 
 def _check_cohort(site: Site, dataset: Dataset) -> None:
     smallest = site.guard.policy.training.smallest_cohort
+    if not dataset.patients:
+        raise CohortTooSmall(
+            f"site '{site.name}' has no note with a label of the set, so nothing is trained",
+            "Check --label-source, and whether the label file names the codes of this export.",
+        )
     if len(dataset.patients) < smallest:
         raise CohortTooSmall(
             f"site '{site.name}' has {len(dataset.patients)} training patients with a label, after some were "
@@ -207,7 +231,11 @@ def _ready(site: Site, plan: Plan, weights: Weights) -> tuple[Classifier, Sequen
         set_trained_weights(classifier, weights)
     except ValueError as error:
         raise TrainingError(f"an order cannot be followed: {error}") from None
-    return classifier, _states_of(site.home.cache(plan.digest), site.keys.wrapping)
+    patients = _states_of(site.home.cache(plan.digest), site.keys.wrapping)
+    smallest = site.guard.policy.training.smallest_cohort
+    if len(patients) < smallest:
+        raise CohortTooSmall(f"{len(patients)} patients are prepared at '{site.name}', its policy asks for {smallest}")
+    return classifier, patients
 
 
 def _private_step(

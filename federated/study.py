@@ -143,10 +143,15 @@ def run_study(workspace: Workspace, server: Server, cohorts: Sequence[Cohort], p
     return _register(workspace, server, plan, save(weights), time.monotonic() - began)
 
 
-def remaining_epsilon(sites: Sequence[Site]) -> float:
-    """The smallest budget that is left at any of these sites, by simple subtraction: composition can only be kinder."""
-    left = [(ledger := open_ledger(site)).cap - ledger.spent() for site in sites]
-    return max(0.0, min(left))
+def budget_after(sites: Sequence[Site], plan: Plan) -> tuple[float, float]:
+    """Epsilon before and after a whole plan, at the site where it ends highest."""
+    found = []
+    for site in sites:
+        ledger = open_ledger(site)
+        spent = [spending.release for spending in ledger.spendings()]
+        found.append((epsilon([*spent, plan.releases()], ledger.delta), ledger.spent()))
+    after, before = max(found)
+    return before, after
 
 
 def _declared(draft: Plan, cohort: Cohort) -> int:

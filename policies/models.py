@@ -82,8 +82,15 @@ def list_models(models: Path, trusted: Path) -> list[SignedModel]:
 
 
 def trust(trusted: Path, key: PublicKey) -> None:
-    """Believe models signed by this key from now on."""
-    write_whole(trusted / f"{checked_name(key.name, 'signer')}.pem", public_key_pem(key))
+    """Believe models signed by this key from now on.
+
+    Raises:
+        IntegrityError: another key of this name is trusted already; a person must remove it first.
+    """
+    path = trusted / f"{checked_name(key.name, 'signer')}.pem"
+    if path.exists() and path.read_bytes() != public_key_pem(key):
+        raise IntegrityError(f"{path}: another key of '{key.name}' is trusted here", "Compare both, and remove one.")
+    write_whole(path, public_key_pem(key))
 
 
 def trusted_key(trusted: Path, name: str) -> PublicKey:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 
-from policies.audit import Entry, Event
+from policies.audit import Entry, Event, read_entries
 from policies.errors import IntegrityError
 from policies.guard import Site
 from policies.ledger import Ledger
@@ -14,21 +14,34 @@ from privacy.accounting import epsilon
 
 
 def open_ledger(site: Site) -> Ledger:
-    """The site's own budget."""
+    """The site's own budget, checked against its log.
+
+    Raises:
+        IntegrityError: ledger and log do not hold the same bookings.
+    """
+    check_bookings(site.home, read_entries(site.home.audit, site.keys.public))
     caps = site.guard.policy.training
     return Ledger(site.home.ledger_url, epsilon, epsilon=caps.epsilon, delta=caps.delta)
 
 
 def check_bookings(home: SiteHome, entries: Sequence[Entry]) -> None:
-    """A log that was thrown away verifies as an empty one, but the ledger beside it remembers.
+    """Each remembers for the other: a ledger that was lost or restored from an old backup would spend the same budget
+    twice, and a log that was thrown away verifies as an empty one.
 
     Raises:
-        IntegrityError: the ledger holds bookings that the log does not; one may be lost to a crash between the two.
+        IntegrityError: the ledger lacks a booking that the log holds, or the log more than one that the ledger holds
+            (one may be lost to a crash between the two).
     """
-    if not home.ledger.exists():
-        return
-    ledger = Ledger(home.ledger_url, epsilon, epsilon=0.0, delta=1.0)  # asked for its rows alone
     logged = Counter((e.details["plan"], e.details["round"]) for e in entries if e.event is Event.BUDGET_SPENT)
-    missing = Counter((booked.plan, booked.round) for booked in ledger.spendings()) - logged
-    if missing.total() > 1:
-        raise IntegrityError(f"{home.audit}: {missing.total()} bookings of the ledger are not in the log")
+    booked: Counter[tuple[str, int]] = Counter()
+    if home.ledger.exists():
+        ledger = Ledger(home.ledger_url, epsilon, epsilon=0.0, delta=1.0)  # asked for its rows alone
+        booked = Counter((spending.plan, spending.round) for spending in ledger.spendings())
+    lost, unlogged = (logged - booked).total(), (booked - logged).total()
+    if lost:
+        raise IntegrityError(
+            f"{home.ledger}: lacks {lost} bookings that the audit log holds, so nothing is trained",
+            "Restore the ledger from the backup that belongs to this log.",
+        )
+    if unlogged > 1:
+        raise IntegrityError(f"{home.audit}: {unlogged} bookings of the ledger are not in the log")

@@ -19,7 +19,16 @@ _DATE = re.compile(r"(\d{4})(?:-\d{2}){0,2}(?:T.*)?")
 _REFERENCE = re.compile(r"(?:.*/)?([A-Z][A-Za-z]{1,40})/([A-Za-z0-9.-]{1,64})(?:/_history/.*)?")
 _CONDITIONAL = re.compile(r"([A-Z][A-Za-z]{1,40})\?identifier=(.{1,300})")
 _CODING = ("system", "version", "code", "display")
-_QUANTITY = ("value", "comparator", "unit", "system", "code")
+_UNIT = re.compile(r"\S{1,24}")
+_KNOWN_SYSTEMS = (
+    "http://hl7.org/",
+    "http://terminology.hl7.org/",
+    "http://snomed.info/",
+    "http://loinc.org",
+    "http://unitsofmeasure.org",
+    "http://www.nlm.nih.gov/research/umls/",
+    "http://www.ama-assn.org/go/cpt",
+)
 
 
 class _Dropped(Exception):
@@ -124,8 +133,9 @@ def _kept(value: Any) -> Any:
 def _coding(value: Any) -> dict[str, Any]:
     if not 1 <= len(value.get("code") or "") <= LONGEST_CODE:
         raise _Dropped
-    # A display is only the name of a code where a code system stands behind it; without one it is free text.
-    elements = _CODING if value.get("system") else ("code",)
+    # A display is only the name of a code where a known code system stands behind it; elsewhere it is free text.
+    known = str(value.get("system", "")).startswith(_KNOWN_SYSTEMS)
+    elements = _CODING if known else ("system", "code")
     return {k: value[k] for k in elements if isinstance(value.get(k), str)}
 
 
@@ -137,7 +147,11 @@ def _concept(value: Any) -> dict[str, Any]:
 
 
 def _quantity(value: Any) -> dict[str, Any]:
-    return {k: value[k] for k in _QUANTITY if isinstance(value.get(k), str | int | float)}
+    if not isinstance(value.get("value"), int | float):
+        raise _Dropped
+    words = {k: value[k] for k in ("comparator", "unit", "code") if _UNIT.fullmatch(str(value.get(k) or ""))}
+    system = {"system": value["system"]} if str(value.get("system", "")).startswith(_KNOWN_SYSTEMS) else {}
+    return {"value": value["value"], **words, **system}
 
 
 def _area(value: Any) -> dict[str, str]:

@@ -72,12 +72,11 @@ class AssertionRules:
             section = section_at(sections, starts, mention.start, bisect_right(starts, mention.start))
             near = (*reaching.get(place, ()), *reaching.get(end - 1, ()))
             cues = [cue for cue in near if cue.first < place or cue.first >= end]
-            # Vital signs and results are of the visit, under whatever heading they were typed.
-            judged.append(
-                replace(
-                    mention, assertion=_judge(text, words, place, cues, section if mention.kind != "test" else None)
-                )
-            )
+            # Vital signs and results are of the visit, under whatever heading they were typed, and a test that has a
+            # result was made, whatever else the list denies ("troponin neg, Cr 2.1").
+            if mention.kind == "test":
+                section, cues = None, [] if mention.attributes else cues
+            judged.append(replace(mention, assertion=_judge(text, words, place, cues, section)))
         doc._.mentions = tuple(judged)
         return doc
 

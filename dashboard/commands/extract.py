@@ -35,10 +35,12 @@ def extract(
     [dim]Example: confide extract note.txt --site north[/]
     """
     from clinical.gateway import extract_for_care
+    from policies.access import Action, Purpose
     from policies.workspace import Workspace
 
     place = Workspace.find(workspace)
     opened = chosen_site(place, site)
+    opened.guard.permit(Action.EXTRACT, Purpose.TREATMENT)
     text = read_note_file(note, opened.guard.policy.deidentification.largest_note_bytes)
     found = extract_for_care(opened, text, newest_model(place, opened, model), {"source": "command line"})
     if as_json:

@@ -24,8 +24,7 @@ def list_all(as_json: JsonOption = False, workspace: WorkspaceOption = None) -> 
     from policies.workspace import Workspace
 
     place = Workspace.find(workspace)
-    if place.models.is_dir():
-        open_server(place).guard.permit(Action.VIEW_MODELS, Purpose.OPERATIONS)
+    open_server(place).guard.permit(Action.VIEW_MODELS, Purpose.OPERATIONS)
     models = list_models(place.models, place.trusted)
     if as_json:
         typer.echo(json.dumps([{"name": model.name, **model.card} for model in models]))

@@ -45,8 +45,10 @@ def train(
     from clinical.encoder import DEFAULT_ENCODER
     from clinical.labels import LabelSource, read_label_rule
     from dashboard.console import say
-    from federated.study import StudySettings, approve_everywhere, draft_plan, plan_epsilon, remaining_epsilon
+    from federated.study import StudySettings, approve_everywhere, budget_after, draft_plan, plan_epsilon
+    from policies.access import Action, Purpose
     from policies.guard import open_server
+    from policies.releases import epsilon_text
     from policies.workspace import Workspace
 
     if label_source not in list(LabelSource):
@@ -54,14 +56,18 @@ def train(
     place = Workspace.find(workspace)
     rule = read_label_rule(labels, LabelSource(label_source))
     cohorts = [open_cohort(place, folder) for folder in data]
+    for cohort in cohorts:
+        cohort.site.guard.permit(Action.TRAIN, Purpose.RESEARCH)
+    if len({cohort.site.name for cohort in cohorts}) < len(cohorts):
+        raise InputError("two of the folders are of one site", "Name one folder for each site.")
     settings = StudySettings(
         study, epsilon, rounds=rounds, windows_per_note=windows, encoder=encoder or DEFAULT_ENCODER
     )
     plan = draft_plan(cohorts, rule, settings)
     for cohort in cohorts:
         say(plan.in_words(cohort.site.name))
-    left = remaining_epsilon([cohort.site for cohort in cohorts])
-    say(f"It costs each patient epsilon {plan_epsilon(plan)}, for good; {left:.3f} is left where least is left.")
+    before, after = budget_after([cohort.site for cohort in cohorts], plan)
+    say(f"It brings the epsilon of each patient from {epsilon_text(before)} to {epsilon_text(after)}, for good.")
     if not yes:
         typer.confirm(f"Approve this plan for {', '.join(share.name for share in plan.sites)}?", abort=True)
     approve_everywhere(cohorts, plan)

@@ -18,11 +18,11 @@ from federated.study import (
     StudySettings,
     Watch,
     approve_everywhere,
+    budget_after,
     draft_plan,
     model_card,
     plan_of,
     register_scores,
-    remaining_epsilon,
     run_study,
 )
 from policies.audit import Event, read_entries
@@ -35,7 +35,7 @@ from privacy.accounting import epsilon
 from privacy.budget import open_ledger
 from tests.clinical.notes import LABELS, cohort, write
 from tests.contracts import made
-from tests.federated.hospitals import PATIENTS, SITES, hospital, release, set_policy
+from tests.federated.hospitals import PATIENTS, SITES, hospital, release
 
 RULE = LabelRule(LabelSource.CATEGORY, LABELS, {}, {"lung": "Pneumonia"})
 
@@ -99,18 +99,13 @@ def test_of_several_sites_one_that_refuses_is_said(
     assert not workspace.models.exists()
 
 
-def test_what_is_left_is_that_of_the_poorest_site(cohorts: list[Cohort]) -> None:
+def test_the_budget_after_a_plan_is_that_of_the_site_where_it_ends_highest(cohorts: list[Cohort], plan: Plan) -> None:
     sites = [part.site for part in cohorts]
-    assert remaining_epsilon(sites) == 8.0
+    assert budget_after(sites, plan) == (0.0, pytest.approx(epsilon([plan.releases()], 1e-5)))
     release = PoissonSampledGaussian("2.0", "0.9", 2)
     open_ledger(sites[1]).book("p", 1, release)
-    assert remaining_epsilon(sites) == pytest.approx(8.0 - epsilon([release], 1e-5))
-
-
-def test_what_is_left_is_never_less_than_nothing(cohorts: list[Cohort], workspace: Workspace) -> None:
-    open_ledger(cohorts[0].site).book("p", 1, PoissonSampledGaussian("2.0", "0.9", 2))
-    set_policy(workspace, epsilon=0.1)
-    assert remaining_epsilon([hospital(workspace, "north")]) == 0.0
+    both = epsilon([release, plan.releases()], 1e-5)
+    assert budget_after(sites, plan) == (pytest.approx(epsilon([release], 1e-5)), pytest.approx(both))
 
 
 def test_a_card_says_what_was_spent_and_no_score(plan: Plan) -> None:

@@ -69,8 +69,13 @@ def test_a_signer_who_is_not_trusted_here_is_refused(signed: SignedModel, signer
 
 
 def test_another_key_of_the_same_name_is_refused(tmp_path: Path, signed: SignedModel) -> None:
-    trust(tmp_path / "trusted", create_keys(tmp_path / "other", "north").public)
-    refused(signed.folder, "does not verify")
+    other = create_keys(tmp_path / "other", "north").public
+    trust(tmp_path / "elsewhere", other)
+    with pytest.raises(IntegrityError, match="does not verify"):
+        open_model(signed.folder, tmp_path / "elsewhere")
+    with pytest.raises(IntegrityError, match="another key of 'north' is trusted"):
+        trust(tmp_path / "trusted", other)
+    assert open_model(signed.folder, tmp_path / "trusted").name == signed.name
 
 
 def test_a_trusted_file_that_is_no_key_is_refused(tmp_path: Path, signed: SignedModel) -> None:
