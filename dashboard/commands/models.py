@@ -21,10 +21,13 @@ def list_all(as_json: JsonOption = False, workspace: WorkspaceOption = None) -> 
     from policies.access import Action, Purpose
     from policies.guard import open_server
     from policies.models import list_models
+    from policies.policy import load_policy
     from policies.workspace import Workspace
 
     place = Workspace.find(workspace)
-    open_server(place).guard.permit(Action.VIEW_MODELS, Purpose.OPERATIONS)
+    load_policy(place.policy)
+    if place.server.keys.is_dir():  # without a server there is no model, and looking must not make one
+        open_server(place).guard.permit(Action.VIEW_MODELS, Purpose.OPERATIONS)
     models = list_models(place.models, place.trusted)
     if as_json:
         typer.echo(json.dumps([{"name": model.name, **model.card} for model in models]))
