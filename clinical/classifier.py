@@ -35,16 +35,21 @@ class PatientStates:
     targets: NDArray[np.float32]
 
 
+def stacked(windows: Sequence[Windows]) -> tuple[Tensor, Tensor]:
+    """Token ids and mask of many notes' windows, one below the other: each `[W, L]`."""
+    ids, mask = (np.concatenate(parts) for parts in zip(*((own.ids, own.mask) for own in windows), strict=True))
+    return torch.from_numpy(ids).long(), torch.from_numpy(mask).long()
+
+
 def trunk_states(
     classifier: Classifier, windows: Sequence[Windows], advance: Callable[[int], None] | None = None
 ) -> list[NDArray[np.float16]]:
     """Run the frozen trunk once over every window of every note: one `[W, L, D]` for each note."""
-    ids = np.concatenate([part.ids for part in windows])
-    mask = np.concatenate([part.mask for part in windows])
+    ids, mask = stacked(windows)
     states = []
     for start in range(0, len(ids), WINDOWS_AT_ONCE):
         rows = slice(start, start + WINDOWS_AT_ONCE)
-        batch = classifier.trunk(torch.from_numpy(ids[rows]).long(), torch.from_numpy(mask[rows]).long())
+        batch = classifier.trunk(ids[rows], mask[rows])
         states.append(batch.half().numpy())
         if advance:
             advance(len(batch))
@@ -151,8 +156,7 @@ def predict_states(classifier: Classifier, patients: Iterable[PatientStates]) ->
 def predict_texts(classifier: Classifier, texts: Sequence[str], length: int, most: int) -> NDArray[np.float32]:
     """Logits of de-identified texts, `[N, K]`, averaged over each text's windows."""
     windows = [cut(classifier.tokenizer, text, length, most) for text in texts]
-    ids = torch.from_numpy(np.concatenate([part.ids for part in windows])).long()
-    mask = torch.from_numpy(np.concatenate([part.mask for part in windows])).long()
+    ids, mask = stacked(windows)
     rows = [
         classifier.tail(classifier.trunk(ids[start:stop], mask[start:stop]), mask[start:stop])
         for start in range(0, len(ids), WINDOWS_AT_ONCE)

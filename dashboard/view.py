@@ -167,7 +167,7 @@ def training(workspace: Workspace, site: Site, spendings: Sequence[Spending]) ->
         return None
     digest = spendings[-1].plan
     plan = _plan(site, digest)
-    rounds = _rows(workspace.server.run(digest) / "rounds.ndjson")
+    rounds = _rows(workspace.server.rounds(digest))
     return TrainingView(
         plan=plan,
         digest=digest,

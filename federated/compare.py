@@ -24,7 +24,8 @@ from clinical.encoder import Classifier
 from clinical.evaluation.diagnosis import score
 from federated.aggregate import MomentumServer, Weights, weighted_mean
 from federated.plan import Plan
-from privacy.dpsgd import StepSettings, poisson_sample, private_gradient
+from federated.site_round import step_settings
+from privacy.dpsgd import poisson_sample, private_gradient
 
 PLAIN_EPOCHS = 8
 _PLAIN_BATCH = 32
@@ -97,7 +98,7 @@ def _private_rounds(
     plan: Plan, classifier: Classifier, patients: Sequence[PatientStates], site: str, start: Weights
 ) -> Weights:
     generator = np.random.default_rng()
-    settings = StepSettings(float(plan.sigma), float(plan.clip), float(plan.sampling_rate), plan.share(site).patients)
+    settings = step_settings(plan, site)
     server = MomentumServer(dict(start), learning_rate=plan.learning_rate, momentum=plan.momentum)
     for _ in range(plan.rounds):
         set_trained_weights(classifier, server.weights)

@@ -13,11 +13,11 @@ import numpy as np
 from flwr.app import Array, ArrayRecord, ConfigRecord, Message, RecordDict
 from numpy.typing import NDArray
 
+from federated.aggregate import Weights
 from policies.errors import IntegrityError
 
 ARRAYS, CONFIG = "arrays", "config"
 DIGEST_BYTES = 32
-Weights = dict[str, NDArray[np.float32]]
 
 
 @dataclass(frozen=True)

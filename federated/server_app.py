@@ -100,10 +100,10 @@ class PrivateAveraging(Strategy):
         updates = {self._plan.sites[reply.site].name: save(reply.gradient) for reply in replies}
         seconds = time.monotonic() - self._began
         done = RoundDone(server_round, self._plan.rounds, seconds, max(map(len, updates.values())))
-        run = self._server.home.run(self._plan.digest)
-        write_whole(run / f"round-{server_round:04d}.safetensors", weights)
+        home = self._server.home
+        write_whole(home.weights(self._plan.digest, server_round), weights)
         row = {"round": done.round, "seconds": f"{seconds:.3f}", "bytes_per_site": done.bytes_per_site}
-        with (run / "rounds.ndjson").open("wb" if server_round == 1 else "ab") as stream:
+        with home.rounds(self._plan.digest).open("wb" if server_round == 1 else "ab") as stream:
             stream.write(canonical_json(row) + b"\n")
         self._server.guard.record(
             Event.ROUND_AGGREGATED,

@@ -7,8 +7,8 @@ import os
 import secrets
 from collections.abc import Callable
 
+from federated.aggregate import Weights
 from federated.client_app import SIMULATED_SITES, app
-from federated.messages import Weights
 from federated.plan import Plan
 from federated.server_app import PrivateAveraging, RoundDone, build_server_app
 from policies.errors import ConfideError, TrainingError

@@ -15,14 +15,22 @@ import numpy as np
 import torch
 from safetensors.numpy import load, save
 
-from clinical.classifier import PatientStates, one_row_each, patient_states, set_trained_weights, soft_cross_entropy
+from clinical.classifier import (
+    PatientStates,
+    one_row_each,
+    patient_states,
+    set_trained_weights,
+    soft_cross_entropy,
+    stacked,
+)
 from clinical.dataset import Dataset, read_dataset, split
 from clinical.encoder import Classifier, build_classifier, find_encoder
 from clinical.labels import LabelRule, LabelSource
 from clinical.manifest import MANIFEST, read_manifest
 from clinical.states import read_states, write_states
 from clinical.windows import cut
-from federated.messages import TrainOrder, TrainReply, Weights
+from federated.aggregate import Weights
+from federated.messages import TrainOrder, TrainReply
 from federated.plan import Plan, check_caps
 from policies.access import Action, Purpose
 from policies.audit import Event, read_entries
@@ -59,6 +67,11 @@ def plan_classifier(plan: Plan) -> Classifier:
         scale=plan.lora_scale,
         seed=plan.seed,
     )
+
+
+def step_settings(plan: Plan, site: str) -> StepSettings:
+    """What a plan says about one step at a site."""
+    return StepSettings(float(plan.sigma), float(plan.clip), float(plan.sampling_rate), plan.share(site).patients)
 
 
 def approve(site: Site, plan: Plan, data: Path) -> None:
@@ -243,9 +256,7 @@ def _private_step(
 ) -> Weights:
     torch.set_num_threads(site.guard.policy.training.threads)
     generator = np.random.default_rng()  # seeded by the operating system
-    settings = StepSettings(
-        float(plan.sigma), float(plan.clip), float(plan.sampling_rate), plan.share(site.name).patients
-    )
+    settings = step_settings(plan, site.name)
     sample = poisson_sample(len(patients), settings.rate, generator)
     rows = one_row_each(patients, generator)
     result = private_gradient(classifier.tail, soft_cross_entropy, rows, sample, settings)
@@ -265,8 +276,7 @@ def _public_rows(plan: Plan, classifier: Classifier) -> tuple[torch.Tensor, torc
     """The plan's own label names as input: public text, with every row another target."""
     names = plan.labels[:_PUBLIC_ROWS]
     windows = [cut(classifier.tokenizer, name, plan.window, 1) for name in names]
-    ids = torch.from_numpy(np.concatenate([window.ids for window in windows])).long()
-    mask = torch.from_numpy(np.concatenate([window.mask for window in windows])).long()
+    ids, mask = stacked(windows)
     return classifier.trunk(ids, mask).clone(), mask, torch.eye(len(plan.labels))[: len(names)]
 
 

@@ -61,6 +61,14 @@ class ServerHome(Home):
         """Rounds of a plan: global weights and public scores."""
         return self.root / "runs" / checked_name(plan, "plan")
 
+    def rounds(self, plan: str) -> Path:
+        """Seconds and bytes of each finished round."""
+        return self.run(plan) / "rounds.ndjson"
+
+    def weights(self, plan: str, round_number: int) -> Path:
+        """The weights after a round."""
+        return self.run(plan) / f"round-{round_number:04d}.safetensors"
+
 
 @dataclass(frozen=True)
 class SiteHome(Home):
