@@ -1,10 +1,10 @@
-# Five words. Each sets up what it needs: Python 3.11 and a package registry are enough.
+# Six words. Each sets up what it needs: Python 3.11 and a package registry are enough.
 PYTHON ?= python3.11
 VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: demo test check bench docs
+.PHONY: demo test check bench docs phi-model
 
 demo: $(READY)
 	$(BIN)/confide demo $(DEMO)
@@ -23,6 +23,10 @@ bench: $(READY)
 
 docs: $(READY)
 	$(BIN)/python docs/make.py
+
+# The tagger's weights, from public corpora: an hour or so on two cores.
+phi-model: $(READY)
+	$(BIN)/python -m privacy.tagger.recipe --corpora ../shared/data
 
 # torch goes first and alone: with it in place no other package asks for a build of several GB.
 $(READY): pyproject.toml constraints.txt

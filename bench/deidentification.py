@@ -28,7 +28,8 @@ from bench.report import (
     ratio_text,
     start,
 )
-from clinical.ingest import Problem, open_export
+from clinical.formats.detect import open_source
+from clinical.formats.source import Problem
 from clinical.synthetic import demo_hospitals, write_export
 from dashboard.console import say, table
 from policies.errors import InputError
@@ -38,6 +39,7 @@ PAIRS, PAIRS_QUICK = 24, 4
 # Enough for every turn: a patient has one note at the least.
 DEMO_PATIENTS = NOTES_PER_TURN * (PAIRS + 1)
 GOLD = "gold.jsonl"
+LARGEST_NOTE = 2_000_000
 
 Spans = list[tuple[int, int]]
 
@@ -59,13 +61,20 @@ class Found:
     precision: float
 
 
-def ours(samples: Sequence[Sample]) -> Work:
-    """Tables and the patient's own roster; the roster is built within the turn, as 'confide deid' builds it."""
-    from privacy.deidentify import TextDeidentifier
-    from privacy.roster import roster_of
+def ours(samples: Sequence[Sample], tagger: bool) -> Work:
+    """Tables and the patient's own roster, and the tagger if asked.
 
-    engine = TextDeidentifier("tag", date.today().year)
-    engine.deidentify("")  # build the engines before the clock runs
+    The roster is built within the turn, as 'confide deid' builds it. The tagger has two threads, as many as the peer's
+    libraries may take.
+    """
+    from privacy.deidentify import TextDeidentifier
+    from privacy.replacement import Marks
+    from privacy.roster import roster_of
+    from privacy.tagger.recognizer import Tagger
+
+    marks = Marks(neutral=False, years=True, as_of=date.today().year)
+    engine = TextDeidentifier(marks, tagger=Tagger(threads=2) if tagger else None)
+    engine.find("Ada Byron")  # build the engines before the clock runs
 
     def work(turn: int) -> list[Spans]:
         result = []
@@ -113,7 +122,7 @@ def read_samples(folder: Path, most: int) -> list[Sample]:
     """The first `most` notes of an export; only marked ones where a gold standard lies beside them."""
     gold = folder / GOLD
     marked = _gold(gold) if gold.is_file() else None
-    export = open_export(folder)
+    export = open_source(folder, largest_note=LARGEST_NOTE)
     notes = (r for r in export.records() if not isinstance(r, Problem) and r.text)
     samples = (
         Sample(note.text, export.patient(note.patient_id), marked[note.record_id] if marked else [])
@@ -156,14 +165,17 @@ def run(chosen: Namespace) -> None:
             f"{len(samples)} notes that can be used", f"At least {2 * NOTES_PER_TURN} are needed.", file=chosen.export
         )
     samples = samples[: (pairs + 1) * NOTES_PER_TURN]
-    with Contestant(ours, samples) as own, Contestant(presidio, samples) as peer:
-        match = play("de-identification", own, peer, pairs)
-    figures = summary(match, samples)
-    say(f"{len(samples)} notes, {source}; {pairs} pairs of {NOTES_PER_TURN} notes.")
+    characters = sum(len(sample.text) for sample in samples) // len(samples)
+    say(f"{len(samples)} notes of {characters} characters, {source}; {pairs} pairs of {NOTES_PER_TURN} notes.")
     say("Presidio runs with its default recognizers and no spaCy model (none can be fetched), so without names.")
-    _show(match, figures)
-    if chosen.json:
-        say(json_line("deidentification", chosen.quick, source=source, notes=len(samples), **figures))
+    for title, tagger in (("tables and roster", False), ("tables, roster and tagger", True)):
+        with Contestant(ours, samples, tagger) as own, Contestant(presidio, samples) as peer:
+            match = play(title, own, peer, pairs)
+        figures = summary(match, samples)
+        _show(title, match, figures)
+        if chosen.json:
+            facts = {"source": source, "notes": len(samples), "characters": characters, "tagger": tagger}
+            say(json_line("deidentification", chosen.quick, **facts, **figures))
 
 
 def summary(match: Match, samples: Sequence[Sample]) -> dict[str, Any]:
@@ -182,7 +194,7 @@ def summary(match: Match, samples: Sequence[Sample]) -> dict[str, Any]:
     return figures
 
 
-def _show(match: Match, figures: Mapping[str, Any]) -> None:
+def _show(title: str, match: Match, figures: Mapping[str, Any]) -> None:
     rates = figures["notes_per_second"]
     rows = [
         ("notes a second", digits(rates[0]), digits(rates[1]), ratio_text(1 / figures["seconds"].ratio)),
@@ -192,7 +204,7 @@ def _show(match: Match, figures: Mapping[str, Any]) -> None:
         own, peer = figures["ours"], figures["presidio"]
         rows.append(("recall by characters", f"{own.recall:.4f}", f"{peer.recall:.4f}", ""))
         rows.append(("precision by characters", f"{own.precision:.4f}", f"{peer.precision:.4f}", ""))
-    table("De-identification, medians of pairs", ("", "Confide", "Presidio", "ratio"), rows)
+    table(f"De-identification by {title}, medians of pairs", ("", "Confide", "Presidio", "ratio"), rows)
 
 
 if __name__ == "__main__":

@@ -86,7 +86,8 @@ def _private(classifier: Classifier, rows: Rows) -> Work:
 def _classifier() -> Classifier:
     import torch
 
-    from clinical.encoder import build_classifier, find_encoder
+    from clinical.encoder import build_classifier
+    from privacy.encoders import find_encoder
 
     torch.set_num_threads(THREADS)
     files = find_encoder()

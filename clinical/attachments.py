@@ -6,10 +6,10 @@ import base64
 import binascii
 from collections.abc import Callable, Mapping
 from email.message import Message
-from html.parser import HTMLParser
 from typing import Any
 
 from policies.errors import InputError
+from privacy.narrative import html_text
 
 LARGEST_NOTE = 2_000_000
 # fmt: off
@@ -17,12 +17,7 @@ CHARSETS = frozenset((
     "utf-8", "utf8", "us-ascii", "ascii", "iso-8859-1", "latin-1", "latin1", "iso-8859-15", "windows-1252", "cp1252",
     "utf-16", "utf-16le", "utf-16be",
 ))
-_BLOCKS = frozenset((
-    "address", "article", "br", "dd", "div", "dl", "dt", "h1", "h2", "h3", "h4", "h5", "h6", "hr", "li", "ol", "p",
-    "pre", "section", "table", "tr", "ul",
-))
 # fmt: on
-_SILENT = frozenset(("script", "style", "title", "template"))
 _RTF = b"{\\rtf"
 
 
@@ -104,13 +99,10 @@ def _known_charsets() -> str:
 
 
 def _html(data: bytes, charset: str) -> str:
-    parser = _Text()
     try:
-        parser.feed(_plain(data, charset))
-        parser.close()
-    except AssertionError:  # what html.parser says of a declaration that it does not know
+        return html_text(_plain(data, charset))
+    except ValueError:
         raise UnreadableNote("broken HTML", "the attachment's HTML cannot be read") from None
-    return "".join(parser.pieces).replace("\xa0", " ")
 
 
 def _rtf(data: bytes, charset: str) -> str:
@@ -120,33 +112,6 @@ def _rtf(data: bytes, charset: str) -> str:
         return str(rtf_to_text(data.decode("latin-1"), errors="strict"))
     except (ValueError, LookupError, OverflowError):
         raise UnreadableNote("broken RTF", "the attachment's RTF cannot be read") from None
-
-
-class _Text(HTMLParser):
-    """Collects what a browser would show, with a line for each block; scripts and styles say nothing."""
-
-    def __init__(self) -> None:
-        super().__init__(convert_charrefs=True)
-        self.pieces: list[str] = []
-        self._silent = 0
-
-    def handle_starttag(self, tag: str, attrs: object) -> None:
-        self._silent += tag in _SILENT
-        self._break(tag)
-
-    def handle_endtag(self, tag: str) -> None:
-        self._silent = max(0, self._silent - (tag in _SILENT))
-        self._break(tag)
-
-    def handle_data(self, data: str) -> None:
-        if not self._silent:
-            self.pieces.append(data)
-
-    def _break(self, tag: str) -> None:
-        if tag in _BLOCKS:
-            self.pieces.append("\n")
-        elif tag in ("td", "th"):
-            self.pieces.append("\t")
 
 
 _READERS: Mapping[str, Callable[[bytes, str], str]] = {

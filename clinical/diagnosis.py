@@ -14,13 +14,14 @@ from numpy.typing import NDArray
 from safetensors.numpy import load_file
 
 from clinical.classifier import predict_texts, set_trained_weights
-from clinical.encoder import Classifier, build_classifier, find_encoder
+from clinical.encoder import Classifier, build_classifier
 from clinical.extraction import NoteFacts, read_note
 from clinical.labels import LabelRule, LabelSource
 from policies.errors import IntegrityError
 from policies.models import SignedModel
 from policies.policy import Extraction as ExtractionPolicy
-from privacy.deidentify import Span
+from privacy.encoders import find_encoder
+from privacy.spans import Span
 
 MOST_EVIDENCE = 3
 _LEAST_WEIGHT, _LEAST_SHARE = 0.1, 0.1  # log-odds, and share of the strongest sentence's; less is no evidence

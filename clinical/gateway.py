@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from policies.access import Action, Purpose
 from policies.audit import Event
 from policies.guard import Site
+from privacy.person import person_of
 from privacy.vault import Vault
 
 if TYPE_CHECKING:
@@ -43,8 +43,7 @@ def open_note(site: Site, patient: str, record: str) -> CareNote:
     site.guard.permit(Action.VIEW_NOTE, Purpose.TREATMENT)
     vault = Vault(site.home.vault, site.keys.wrapping)
     site.guard.record(Event.NOTE_VIEWED, patient=patient, record=record, purpose=Purpose.TREATMENT)
-    name = _name(json.loads(vault.get(patient, patient)))
-    return CareNote(patient, record, name, vault.get(patient, record).decode())
+    return CareNote(patient, record, person_of(vault, patient).name, vault.get(patient, record).decode())
 
 
 def extract_for_care(site: Site, text: str, model: ConditionModel | None, source: Mapping[str, str]) -> Extraction:
@@ -57,17 +56,12 @@ def extract_for_care(site: Site, text: str, model: ConditionModel | None, source
         AccessDenied: whoever asks is no clinician with purpose TREAT.
     """
     from clinical.diagnosis import extract  # these bring torch and Presidio
-    from privacy.deidentify import TextDeidentifier
+    from privacy.subject import Deidentifier, Settings
 
     site.guard.permit(Action.EXTRACT, Purpose.TREATMENT)
     rules = site.guard.policy.deidentification
-    deidentifier = TextDeidentifier(rules.mode, datetime.now(UTC).year, rules.keep_year)
-    found = extract(text, model, deidentifier, site.guard.policy.extraction)
+    nobody = Deidentifier(Settings(rules, datetime.now(UTC).year, site.keys.pseudonyms)).subject(None)
+    found = extract(text, model, nobody, site.guard.policy.extraction)
     counts = {"mentions": len(found.facts.mentions), "suggestions": len(found.suggestions)}
     site.guard.record(Event.NOTE_EXTRACTED, **source, model=found.model, purpose=Purpose.TREATMENT, counts=counts)
     return found
-
-
-def _name(resource: dict[str, Any]) -> str:
-    names = resource.get("name") or [{}]
-    return " ".join([*names[0].get("given", ()), names[0].get("family", "")]).strip()

@@ -21,6 +21,7 @@ _ICON = """<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 24 24" width="64
 # The addresses differ from the names of the files: Streamlit would run a file of that name in pages/ without this one.
 _PAGES = {
     "note": ("Note", ":material/clinical_notes:", "patient-note"),
+    "review": ("Review", ":material/rate_review:", "review-queue"),
     "training": ("Training", ":material/model_training:", "training-run"),
     "audit": ("Audit log", ":material/fact_check:", "audit-log"),
 }

@@ -9,7 +9,21 @@ from typing import Annotated
 import typer
 from typer.core import TyperGroup
 
-from dashboard.commands import audit, budget, deid, demo, evaluate, extract, init, models, serve, train
+from dashboard.commands import (
+    audit,
+    budget,
+    certify,
+    deid,
+    demo,
+    erase,
+    evaluate,
+    extract,
+    init,
+    models,
+    reidentify,
+    serve,
+    train,
+)
 from policies.telemetry import switch_off
 
 app = typer.Typer(
@@ -29,6 +43,9 @@ app.command("deid")(deid.deid)
 app.command("train")(train.train)
 app.command("extract")(extract.extract)
 app.add_typer(evaluate.app, name="evaluate")
+app.add_typer(certify.app, name="certify")
+app.add_typer(reidentify.app, name="reidentify")
+app.add_typer(erase.app, name="erase")
 app.add_typer(audit.app, name="audit")
 app.add_typer(budget.app, name="budget")
 app.add_typer(models.app, name="models")

@@ -11,7 +11,7 @@ from safetensors.numpy import load_file
 
 from clinical.classifier import PatientStates, patient_states, trained_weights
 from clinical.dataset import read_dataset, split
-from clinical.deid_job import deidentify_export
+from clinical.deid import Options, deidentify_source
 from clinical.diagnosis import ConditionModel
 from clinical.gateway import extract_for_care, open_note
 from clinical.labels import LabelRule, LabelSource
@@ -104,7 +104,7 @@ def deidentify(workspace: Workspace, names: Sequence[str], workers: int) -> list
         for name in names:
             site, out = open_site(workspace, name), workspace.deidentified(name)
             advance = partial(bar.advance, tasks[name])
-            report = deidentify_export(site, workspace.export(name), out, workers=workers, advance=advance)
+            report = deidentify_source(site, workspace.export(name), out, Options(workers=workers), advance)
             cohorts.append(Cohort(site, out))
             reports.append((name, report))
     rows = [

@@ -11,6 +11,7 @@ from policies.errors import InputError
 from policies.workspace import SiteHome, Workspace
 
 if TYPE_CHECKING:
+    from policies.access import Purpose
     from policies.guard import Site
 
 WorkspaceOption = Annotated[
@@ -25,6 +26,9 @@ WorkspaceOption = Annotated[
 ]
 SiteOption = Annotated[str | None, typer.Option("--site", help="The hospital; not needed where there is only one.")]
 SitesOption = Annotated[str | None, typer.Option("--site", help="Only this hospital. \\[default: all of them]")]
+PurposeOption = Annotated[
+    str, typer.Option(help="Purpose of use by its HL7 code: TREAT, PATSFTY, PATRQT, HLEGAL; the access policy decides.")
+]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON object instead of a table.")]
 
 
@@ -42,6 +46,15 @@ def chosen_site(workspace: Workspace, name: str | None) -> Site:
 def chosen_sites(workspace: Workspace, name: str | None) -> tuple[SiteHome, ...]:
     """The site that was asked for, or all of them; raises InputError where there is none."""
     return (_one_of(workspace.sites(), name),) if name else _some(workspace.sites())
+
+
+def chosen_purpose(code: str) -> Purpose:
+    """Raises InputError for a code that is no purpose of use."""
+    from policies.access import Purpose
+
+    if code not in list(Purpose):
+        raise InputError(f"no purpose '{code}'", f"Use one of: {', '.join(Purpose)}.")
+    return Purpose(code)
 
 
 def _one_of(sites: tuple[SiteHome, ...], name: str | None) -> SiteHome:

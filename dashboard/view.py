@@ -11,6 +11,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from clinical.review import Review, is_signed, reviews
 from federated.plan import Plan
 from policies.access import Action, Purpose
 from policies.audit import Entry, Event, read_checkpoint, read_entries
@@ -24,6 +25,7 @@ from policies.releases import PoissonSampledGaussian, epsilon_text
 from policies.workspace import SERVER, Workspace
 from privacy import accounting
 from privacy.budget import open_ledger
+from privacy.certificate import Mark
 
 SIGN_IN = "Reachable from this computer only (127.0.0.1); sign-in comes with a later version."
 MOST_ROWS = 1000  # of the audit table at once
@@ -42,6 +44,7 @@ NO_SITE = Missing("There is no hospital in this workspace yet.", "confide demo")
 NO_NOTE = Missing("This hospital has no de-identified records yet, so there is no note to choose.", "confide deid")
 NO_MODEL = Missing("There is no signed model to use, so this page shows facts without suggestions.", "confide train")
 NO_RUN = Missing("This hospital has taken part in no training yet.", "confide train")
+NO_REVIEW = Missing("No review of de-identified notes is open here.", "confide certify draw")
 NO_ENTRY = Missing("Nothing was done here yet, so the log is empty.", "confide deid")
 
 
@@ -59,9 +62,9 @@ class RoleView:
 
 _OPERATIONS = "hospital operations (HOPERAT)"
 ROLES: Mapping[Role, RoleView] = {
-    Role.CLINICIAN: RoleView("Clinician", "treatment of the patient (TREAT)", ("note",)),
+    Role.CLINICIAN: RoleView("Clinician", "treatment of the patient (TREAT)", ("note", "review")),
     Role.HOSPITAL_IT: RoleView("Hospital IT", _OPERATIONS, ("training",)),
-    Role.COMPLIANCE_OFFICER: RoleView("Compliance officer", _OPERATIONS, ("audit", "training")),
+    Role.COMPLIANCE_OFFICER: RoleView("Compliance officer", _OPERATIONS, ("audit", "review", "training")),
 }
 
 
@@ -104,6 +107,19 @@ def notes_by_patient(notes: Iterable[tuple[str, str]]) -> dict[str, list[str]]:
 def newest_model(workspace: Workspace) -> SignedModel | None:
     """Raises IntegrityError where a model does not verify."""
     return next(iter(list_models(workspace.models, workspace.trusted)), None)
+
+
+# A review of what de-identification left.
+
+
+def open_reviews(site: Site) -> dict[str, Review]:
+    """Reviews that are not yet signed, by id, the oldest first."""
+    return {review.id: review for review in reviews(site) if not is_signed(site, review)}
+
+
+def mark_rows(text: str, marks: Sequence[Mark]) -> list[Mapping[str, Any]]:
+    """What a reviewer has marked so far in a note."""
+    return [{"Left": text[start:end], "As": category} for start, end, category in marks]
 
 
 # Training.

@@ -24,7 +24,7 @@ from clinical.classifier import (
     stacked,
 )
 from clinical.dataset import Dataset, read_dataset, split
-from clinical.encoder import Classifier, build_classifier, find_encoder
+from clinical.encoder import Classifier, build_classifier
 from clinical.labels import LabelRule, LabelSource
 from clinical.manifest import MANIFEST, read_manifest
 from clinical.states import read_states, write_states
@@ -40,6 +40,7 @@ from policies.guard import Site
 from policies.releases import epsilon_text
 from privacy.budget import open_ledger
 from privacy.dpsgd import StepSettings, check_gradients, poisson_sample, private_gradient
+from privacy.encoders import find_encoder
 
 _PUBLIC_ROWS = 4
 

@@ -16,7 +16,6 @@ from typing import Any
 from safetensors.numpy import save
 
 from clinical.classifier import trained_weights
-from clinical.encoder import DEFAULT_ENCODER, find_encoder
 from clinical.labels import LabelRule
 from federated.plan import Plan, SiteShare
 from federated.server_app import RoundDone
@@ -31,6 +30,7 @@ from policies.releases import epsilon_text
 from policies.workspace import Workspace
 from privacy.accounting import epsilon, sigma_for
 from privacy.budget import open_ledger
+from privacy.encoders import DEFAULT_ENCODER, find_encoder
 
 _LIBRARIES = ("confide", "torch", "transformers", "peft", "opacus", "flwr", "dp-accounting")
 _DECLARED_TO = 10  # a declared number of patients is rounded down to tens

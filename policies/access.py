@@ -18,12 +18,21 @@ class Purpose(StrEnum):
     TREATMENT = "TREAT"
     OPERATIONS = "HOPERAT"
     RESEARCH = "HRESCH"
+    PATIENT_REQUEST = "PATRQT"
+    PATIENT_SAFETY = "PATSFTY"
+    LEGAL = "HLEGAL"
 
 
 class Action(StrEnum):
     """What a person can ask of Confide."""
 
     DEIDENTIFY = "deidentify"
+    REQUEST_REIDENTIFICATION = "request_reidentification"
+    APPROVE_REIDENTIFICATION = "approve_reidentification"
+    REIDENTIFY = "reidentify"
+    ERASE = "erase"
+    REVIEW = "review"
+    CERTIFY = "certify"
     TRAIN = "train"
     EVALUATE = "evaluate"
     SIGN_MODEL = "sign_model"

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import os
 import pwd
+import stat
+from collections.abc import Container
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from policies.access import Action, Purpose, decide
 from policies.audit import AuditLog, Event
-from policies.errors import AccessDenied
+from policies.errors import AccessDenied, PolicyError
 from policies.keys import KeyRing, create_keys
 from policies.policy import Policy, load_policy
 from policies.workspace import Home, ServerHome, SiteHome, Workspace
@@ -86,16 +89,37 @@ def open_server(workspace: Workspace, actor: str | None = None) -> Server:
     return Server(workspace.server, keys, guard)
 
 
-def account_name() -> str:
-    """The account of this process by the operating system, not by $USER or $LOGNAME, which anyone may set."""
+def account_name(people: Container[str] = ()) -> str:
+    """Who acts: the account of this process by the operating system, not by $USER or $LOGNAME, which anyone may set.
+
+    Where a hospital gives its workspace to a service account that is no person, people come to it by sudo, which sets
+    $SUDO_UID itself. It counts only if the process's own account is none of the `people`, so that nobody who is named
+    in the policy can pose as another.
+    """
+    own, caller = _name_of(os.getuid()), os.environ.get("SUDO_UID", "")
+    return _name_of(int(caller)) if own not in people and caller.isdecimal() else own
+
+
+def _name_of(uid: int) -> str:
     try:
-        return pwd.getpwuid(os.getuid()).pw_name
+        return pwd.getpwuid(uid).pw_name
     except KeyError:  # a container's user without a name
-        return f"uid-{os.getuid()}"
+        return f"uid-{uid}"
 
 
 def _open(workspace: Workspace, home: Home, actor: str | None) -> tuple[KeyRing, Guard]:
     policy = load_policy(workspace.policy)
+    _refuse_foreign(workspace.policy)
     keys = create_keys(home.keys, home.name)
-    account = actor or account_name()
+    account = actor or account_name(policy.people)
     return keys, Guard(policy, AuditLog(home.audit, keys, account), account)
+
+
+def _refuse_foreign(policy: Path) -> None:
+    """A policy that somebody else could have written decides nothing: it says who may do what."""
+    found = policy.stat()
+    if found.st_uid not in (os.getuid(), 0) or stat.S_IMODE(found.st_mode) & 0o022:
+        raise PolicyError(
+            f"{policy}: another account owns this file or may write to it",
+            f"Run 'chown {_name_of(os.getuid())} {policy}; chmod go-w {policy}' after reading it.",
+        )

@@ -61,7 +61,9 @@ class KeyRing:
 
 def create_keys(folder: Path, name: str) -> KeyRing:
     """Make and keep new keys, readable by their owner only; keys that exist are opened instead."""
-    if not (folder / _SIGNING).exists():
+    with storage_errors(folder):
+        complete = (folder / _SIGNING).exists()
+    if not complete:
         with _alone_in(folder):
             for file in (_WRAPPING, _PSEUDONYMS, _SIGNING):  # signing last: a folder that has it is complete
                 if not (folder / file).exists():

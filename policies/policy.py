@@ -31,8 +31,41 @@ class LegalBasis(StrEnum):
 
 
 class TextMode(StrEnum):
+    """What stands in the place of an identifier in text."""
+
     TAG = "tag"
     REDACT = "redact"
+    SURROGATE = "surrogate"
+    ENCRYPT = "encrypt"
+
+
+class PseudonymKind(StrEnum):
+    """Where codes come from: a keyed function of the identifier, or nothing but chance."""
+
+    KEYED = "keyed"
+    RANDOM = "random"
+
+
+class Dates(StrEnum):
+    """What stays of a date."""
+
+    YEAR = "year"
+    SHIFT = "shift"
+    KEEP = "keep"
+
+
+class Organisations(StrEnum):
+    """Hospitals, units and employers."""
+
+    REPLACE = "replace"
+    KEEP = "keep"
+
+
+class Places(StrEnum):
+    """What stays of an address in a structured field."""
+
+    STATE = "state"
+    CITY = "city"
 
 
 class _Section(BaseModel):
@@ -46,8 +79,19 @@ class Contact(_Section):
 class Deidentification(_Section):
     legal_basis: LegalBasis
     mode: TextMode
-    keep_year: bool
+    pseudonyms: PseudonymKind
+    dates: Dates
+    keep_weekdays: bool
+    organisations: Organisations
+    places: Places
+    tagger: bool
     largest_note_bytes: int = Field(gt=0)
+
+
+class Reidentification(_Section):
+    """Under which terms a pseudonym may be opened; two persons are needed whatever stands here."""
+
+    expires_hours: int = Field(ge=1, le=24 * 30)
 
 
 class Training(_Section):
@@ -77,6 +121,7 @@ class Policy(_Section):
     contact: Contact
     people: dict[str, frozenset[Role]]
     deidentification: Deidentification
+    reidentification: Reidentification
     training: Training
     extraction: Extraction
     _digest: str = PrivateAttr("")

@@ -3,7 +3,7 @@
 WORKSPACE/
   policy.toml               the hospital's decisions
   sites/<site>/             what belongs to one hospital and never leaves it
-    keys/ audit/ vault/ cache/ ledger.sqlite problems/ plans/ updates/ scores/
+    keys/ audit/ vault/ requests/ erasures/ reviews/ cache/ ledger.sqlite problems/ plans/ updates/ scores/
   server/                   what belongs to the server
     keys/ audit/ runs/
   models/<model>/           signed models, which both may read
@@ -15,6 +15,7 @@ from __future__ import annotations
 import os
 import re
 from dataclasses import dataclass
+from hashlib import sha256
 from pathlib import Path
 from urllib.parse import quote
 
@@ -23,6 +24,7 @@ from policies.errors import InputError
 WORKSPACE_VARIABLE = "CONFIDE_WORKSPACE"
 SERVER = "server"
 DEFAULT_WORKSPACE = Path("confide-workspace")
+_CACHE = "cache"
 _NAME = re.compile(r"[a-z0-9][a-z0-9_.-]{0,63}")
 
 
@@ -79,6 +81,41 @@ class SiteHome(Home):
         return self.root / "vault"
 
     @property
+    def vaults(self) -> tuple[Path, ...]:
+        """Every folder that holds patient data under keys of patients: what an erasure must reach."""
+        caches = self.root / _CACHE
+        return (self.vault, *(sorted(caches.iterdir()) if caches.is_dir() else ()))
+
+    @property
+    def requests(self) -> Path:
+        """Signed requests to learn who a patient is."""
+        return self.root / "requests"
+
+    def request(self, request: str) -> Path:
+        return self.requests / f"{checked_name(request, 'request')}.json"
+
+    def erasure(self, patient: str, entry: int) -> Path:
+        """The signed proof of an erasure, by the log's entry about it."""
+        return self.root / "erasures" / f"{checked_name(patient, 'patient')}-{entry}.json"
+
+    @property
+    def reviews(self) -> Path:
+        """Samples of de-identified notes that people look through."""
+        return self.root / "reviews"
+
+    def review(self, review: str) -> Path:
+        """What was drawn, signed."""
+        return self.reviews / checked_name(review, "review") / "review.json"
+
+    def marks(self, review: str, reviewer: str) -> Path:
+        """What one account marked, one sealed file for each note."""
+        account = sha256(reviewer.encode()).hexdigest()[:16]  # a name of an account may hold anything
+        return self.reviews / checked_name(review, "review") / "marks" / account
+
+    def certificate(self, review: str) -> Path:
+        return self.reviews / checked_name(review, "review") / "certificate.json"
+
+    @property
     def ledger(self) -> Path:
         return self.root / "ledger.sqlite"
 
@@ -96,7 +133,7 @@ class SiteHome(Home):
 
     def cache(self, plan: str) -> Path:
         """Encrypted hidden states of the frozen layers."""
-        return self.root / "cache" / checked_name(plan, "plan")
+        return self.root / _CACHE / checked_name(plan, "plan")
 
     def update(self, plan: str, round_number: int) -> Path:
         """A noisy update, kept before it is sent so that a retry sends the same bytes."""

@@ -1,43 +1,31 @@
-"""De-identification of text: Presidio finds and replaces, with our tables and the patient's own roster."""
+"""De-identification of text: Presidio finds, with our tables, the patient's own roster and the trained tagger."""
 
 from __future__ import annotations
 
 import re
-from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
-from functools import cached_property
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
+from functools import cached_property, lru_cache
 from itertools import pairwise
 
-from presidio_analyzer import AnalyzerEngine, RecognizerRegistry, RecognizerResult
+from presidio_analyzer import AnalyzerEngine, EntityRecognizer, RecognizerRegistry, RecognizerResult
 from presidio_analyzer.context_aware_enhancers import ContextAwareEnhancer
 from presidio_analyzer.nlp_engine import NoOpNlpEngine
 from presidio_anonymizer import AnonymizerEngine
 from presidio_anonymizer.entities import OperatorConfig
 
 from privacy.identifiers import rules, table_recognizers
+from privacy.normalise import clean
+from privacy.replacement import Marks
 from privacy.roster import Roster, names_roster
+from privacy.spans import Span
 
-MODES = ("redact", "tag")
-OLDEST_AGE = 89
+SHORT = 120  # characters
+PROFESSION = "PROFESSION"  # found by the tagger alone
 _JOINED = ("NAME", "ADDRESS")
+_CATEGORIES = "|".join(sorted({rule.category for rule in rules()} | {PROFESSION}))
 # Only marks that we write: a bracketed word of the note itself is no mark.
-_MARK = re.compile(rf"\[(?:\*\*\*|{'|'.join(sorted({rule.category for rule in rules()}))})(?: (?:19|20)\d{{2}})?\]")
-_YEAR = re.compile(r"(?<!\d)(?:19|20)\d{2}(?!\d)")
-# Two digits are a year after an apostrophe, as the third part of a date, or where they can be no day.
-_SHORT_YEAR = re.compile(r"(?:['’]|\d[/.-]\w{1,9}[/.-]|[/-](?=3[2-9]|[4-9]))(\d{2})(?:$|[ T])")
-
-
-@dataclass(frozen=True)
-class Span:
-    """One identifier in a text, `text[start:end]`, and what stands in its place afterwards."""
-
-    start: int
-    end: int
-    category: str
-    recognizer: str
-    score: float
-    replacement: str = ""
+_MARK = re.compile(rf"\[(?:\*\*\*|{_CATEGORIES})(?: (?:19|20)\d{{2}}|:[\w=-]+)?\]")
 
 
 class _NoContext(ContextAwareEnhancer):  # type: ignore[misc]
@@ -53,26 +41,23 @@ class _NoContext(ContextAwareEnhancer):  # type: ignore[misc]
 
 
 class TextDeidentifier:
-    """Finds identifiers in clinical text and replaces them; build it once, it serves all patients.
+    """Finds identifiers in clinical text; build it once, it serves all patients.
 
     Args:
-        mode: "redact" writes one neutral mark for all, "tag" writes the category.
-        as_of: the year in which ages are counted; a date so old that it would show an age over 89 loses its year as
-            well (45 CFR 164.514(b)(2)(i)(C)).
-        keep_year: whether a mark for a date keeps the year.
-
-    Raises:
-        ValueError: the mode is neither.
+        marks: what stands for an identifier while the search is repeated, and in the spans that are handed out.
+        kept: categories that the legal basis and the policy leave standing.
+        tagger: finds names that no rule and no record knows; None does without.
     """
 
-    def __init__(self, mode: str, as_of: int, keep_year: bool = True) -> None:
-        if mode not in MODES:
-            raise ValueError(f"mode '{mode}' is none of {', '.join(MODES)}")
-        self.mode, self.as_of, self.keep_year = mode, as_of, keep_year
+    def __init__(
+        self, marks: Marks, kept: frozenset[str] = frozenset(), tagger: EntityRecognizer | None = None
+    ) -> None:
+        self.marks, self.kept, self.tagger = marks, kept, tagger
 
     @cached_property
     def _analyzer(self) -> AnalyzerEngine:
-        registry = RecognizerRegistry(recognizers=table_recognizers(), supported_languages=["en"])
+        recognizers = [*table_recognizers(), *([self.tagger] if self.tagger else [])]
+        registry = RecognizerRegistry(recognizers=recognizers, supported_languages=["en"])
         engine = NoOpNlpEngine([{"lang_code": "en", "model_name": "none"}])
         return AnalyzerEngine(registry, engine, supported_languages=["en"], context_aware_enhancer=_NoContext())
 
@@ -84,8 +69,25 @@ class TextDeidentifier:
         """Every identifier in `text`, in order and without overlaps.
 
         Marks that already stand in the text are left alone. The search is repeated on its own output until nothing
-        more is found, so that de-identifying twice is the same as once.
+        more is found, so that de-identifying twice is the same as once. Characters that hide an identifier, such as
+        a zero-width joiner within a name, are looked through.
         """
+        cleaned = clean(text)
+        spans = self._found(cleaned.text, roster)
+        if cleaned.text == text:
+            return spans
+        places = (cleaned.original_span(span.start, span.end) for span in spans)
+        return tuple(replace(span, start=start, end=end) for span, (start, end) in zip(spans, places, strict=True))
+
+    def apply(self, text: str, spans: Sequence[Span]) -> str:
+        """`text` with each span replaced; spans come from `find` on the same text."""
+        if not spans:
+            return text
+        results = [RecognizerResult(str(i), s.start, s.end, s.score) for i, s in enumerate(spans)]
+        operators = {str(i): OperatorConfig("replace", {"new_value": s.replacement}) for i, s in enumerate(spans)}
+        return str(self._anonymizer.anonymize(text, results, operators).text)
+
+    def _found(self, text: str, roster: Roster | None) -> tuple[Span, ...]:
         spans: tuple[Span, ...] = ()
         recognizers = [roster] if roster else []
         while True:
@@ -99,38 +101,27 @@ class TextDeidentifier:
             moved = (replace(s, start=back(s.start), end=back(s.end)) for s in found)
             spans = tuple(self._with_mark(text, s) for s in _merged(text, [*spans, *moved]))
 
-    def apply(self, text: str, spans: Sequence[Span]) -> str:
-        """`text` with each span replaced; spans come from `find` on the same text."""
-        if not spans:
-            return text
-        results = [RecognizerResult(str(i), s.start, s.end, s.score) for i, s in enumerate(spans)]
-        operators = {str(i): OperatorConfig("replace", {"new_value": s.replacement}) for i, s in enumerate(spans)}
-        return str(self._anonymizer.anonymize(text, results, operators).text)
-
-    def deidentify(self, text: str, roster: Roster | None = None) -> tuple[str, Mapping[str, int]]:
-        """The text without its identifiers, and how many of each category were replaced."""
-        spans = self.find(text, roster)
-        return self.apply(text, spans), dict(sorted(Counter(s.category for s in spans).items()))
-
     def _search(self, text: str, recognizers: list[Roster]) -> list[Span]:
-        results = self._analyzer.analyze(text, "en", ad_hoc_recognizers=recognizers)
+        # A coded field's words come again and again: they are looked at once, and then by the rosters alone.
+        general = self._seen_before(text) if len(text) <= SHORT else self._general(text)
+        own = (
+            replace(_span(result), recognizer=roster.name)
+            for roster in recognizers
+            for result in roster.analyze(text, roster.supported_entities)
+        )
         marks = [m.span() for m in _MARK.finditer(text)]
-        return [span for r in results for span in _outside(text, _span(r), marks)]
+        wanted = (span for span in (*general, *own) if span.category not in self.kept)
+        return [span for found in wanted for span in _outside(text, found, marks)]
+
+    def _general(self, text: str) -> tuple[Span, ...]:
+        return tuple(map(_span, self._analyzer.analyze(text, "en")))
+
+    @cached_property
+    def _seen_before(self) -> Callable[[str], tuple[Span, ...]]:
+        return lru_cache(maxsize=8192)(self._general)
 
     def _with_mark(self, text: str, span: Span) -> Span:
-        label = "***" if self.mode == "redact" else span.category
-        year = self._year(text[span.start : span.end]) if span.category == "DATE" and self.keep_year else None
-        return replace(span, replacement=f"[{label} {year}]" if year else f"[{label}]")
-
-    def _year(self, date: str) -> int | None:
-        if found := _YEAR.search(date):
-            year = int(found.group())
-        elif short := _SHORT_YEAR.search(date):
-            year = 2000 + int(short.group(1))
-            year -= 100 if year > self.as_of else 0
-        else:
-            return None
-        return year if self.as_of - OLDEST_AGE <= year <= self.as_of else None
+        return replace(span, replacement=self.marks(text[span.start : span.end], span))
 
 
 def _span(result: RecognizerResult) -> Span:

@@ -1,21 +1,27 @@
-"""Recognizers for identifiers that a pattern can find, built from one table.
+"""Recognizers for identifiers that a pattern can find, built from tables.
 
-The table, `tables/identifiers.toml`, covers the identifiers of 45 CFR 164.514(b)(2) in clinical English; each of its
-rules carries an example and a counter-example.
+The tables, `tables/identifiers*.toml`, cover the identifiers of 45 CFR 164.514(b)(2) in clinical English; each of
+their rules carries an example and a counter-example.
 """
 
 from __future__ import annotations
 
 import tomllib
-from collections.abc import Callable, Mapping, Sequence
+from bisect import bisect_right
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, lru_cache
 from importlib.resources import files
+from typing import Any
 
 import regex  # type: ignore[import-untyped]
-from presidio_analyzer import Pattern, PatternRecognizer, RecognizerResult
+from presidio_analyzer import EntityRecognizer, Pattern, PatternRecognizer, RecognizerResult
+
+from privacy.grids import GridRecognizer
 
 TIMEOUT_SECONDS = 20.0
+_PIECE = regex.compile(r"[^\n]{160,400}?\.[ ]|[^\n]*\n|[^\n]+\Z")
+_TABLES = ("_names", "_dates", "_contacts", "_numbers", "_places")
 _VIN_VALUES = dict(zip("ABCDEFGHJKLMNPRSTUVWXYZ", [*range(1, 9), *range(1, 6), 7, 9, *range(2, 10)], strict=True))
 _VIN_WEIGHTS = (8, 7, 6, 5, 4, 3, 2, 10, 0, 9, 8, 7, 6, 5, 4, 3, 2)
 
@@ -49,12 +55,32 @@ def dea(text: str) -> bool:
 
 def vin(text: str) -> bool:
     """Whether a vehicle identification number carries its check digit (49 CFR 565.15)."""
+    text = text.upper()
     values = (int(c) if c.isdigit() else _VIN_VALUES[c] for c in text)
     check = sum(v * w for v, w in zip(values, _VIN_WEIGHTS, strict=True)) % 11
     return text[8] == ("X" if check == 10 else str(check))
 
 
-_VALIDATORS: Mapping[str, Callable[[str], bool]] = {"luhn": luhn, "dea": dea, "vin": vin}
+def nhs(text: str) -> bool:
+    """Whether ten digits carry the check digit of an NHS number (NHS Data Dictionary: modulus 11)."""
+    digits = [int(c) for c in text if c.isdigit()]
+    return sum(d * w for d, w in zip(digits, range(10, 0, -1), strict=True)) % 11 == 0
+
+
+def npi(text: str) -> bool:
+    """Whether ten digits carry the check digit of a national provider identifier (45 CFR 162.406: prefix 80840)."""
+    return luhn("80840" + text)
+
+
+def iban(text: str) -> bool:
+    """Whether a bank account number carries its check digits (ISO 13616, modulus 97)."""
+    plain = text.replace(" ", "")
+    return int("".join(str(int(c, 36)) for c in plain[4:] + plain[:4])) % 97 == 1
+
+
+_VALIDATORS: Mapping[str, Callable[[str], bool]] = {
+    "luhn": luhn, "dea": dea, "vin": vin, "nhs": nhs, "npi": npi, "iban": iban,
+}  # fmt: skip
 
 
 def _alternatives(words: str) -> str:
@@ -74,23 +100,25 @@ def stop_words() -> frozenset[str]:
 
 
 @cache
-def _table() -> dict:  # type: ignore[type-arg]
-    return tomllib.loads(files("privacy").joinpath("tables/identifiers.toml").read_text("utf-8"))
+def _table(name: str = "") -> dict[str, Any]:
+    return tomllib.loads(files("privacy").joinpath(f"tables/identifiers{name}.toml").read_text("utf-8"))
 
 
 @cache
 def rules() -> tuple[Rule, ...]:
-    """All rows of the table, in its order."""
+    """All rows of the tables, in their order."""
     table = _table()
     words = table["words"]
     lists = {
         "STOPWORDS": _alternatives(words["stop"] + " " + words["eponyms"]),
         "GENERIC": _alternatives(words["generic"]),
+        "DEPARTMENT": _alternatives(words["departments"]),
     }
     parts = table["parts"] | lists
     return tuple(
         Rule(**{**row, "regex": _filled(row["regex"], parts), "needs": tuple(row.get("needs", ()))})
-        for row in table["rule"]
+        for name in _TABLES
+        for row in _table(name)["rule"]
     )
 
 
@@ -111,17 +139,52 @@ class TableRecognizer(PatternRecognizer):  # type: ignore[misc]
         self, text: str, entities: list[str], nlp_artifacts: object = None, regex_flags: int | None = None
     ) -> list[RecognizerResult]:
         """Findings of every rule of this category in `text`."""
-        lowered = text.lower()
         return [
             RecognizerResult(self.supported_entities[0], *match.span(), rule.score)
             for rule, compiled, valid in self._compiled
-            if not rule.needs or any(piece in lowered for piece in rule.needs)
-            for match in compiled.finditer(text, timeout=TIMEOUT_SECONDS)
+            for region in _regions(text, rule.needs)
+            for match in compiled.finditer(text, *region, timeout=TIMEOUT_SECONDS)
             if match.end() > match.start() and (valid is None or valid(match.group()))
         ]
 
 
-def table_recognizers() -> list[TableRecognizer]:
-    """One recognizer per category of the table."""
+@lru_cache(maxsize=1)
+def _pieces(text: str) -> tuple[str, list[int]]:
+    """The text in lower case at the same length, and where its pieces (lines, or some sentences of one) begin."""
+    lowered = text.lower()
+    if len(lowered) != len(text):
+        lowered = "".join(low if len(low := c.lower()) == 1 else c for c in text)
+    return lowered, [0, *(m.end() for m in _PIECE.finditer(text))]
+
+
+def _regions(text: str, needs: Sequence[str]) -> Iterator[tuple[int, int]]:
+    """The stretches of `text` around what a rule needs: the piece that holds it, one before it and two after it."""
+    if not needs:
+        yield 0, len(text)
+        return
+    lowered, edges = _pieces(text)
+    last = len(edges) - 1
+    held = {piece for need in needs for piece in _holders(lowered, edges, need)}
+    start = end = max(min(held, default=0) - 1, 0)
+    for piece in sorted(held):
+        if piece - 1 > end:
+            yield edges[start], edges[end]
+            start = piece - 1
+        end = min(piece + 3, last)
+    if held:
+        yield edges[start], edges[end]
+
+
+def _holders(lowered: str, edges: Sequence[int], need: str) -> Iterator[int]:
+    at = lowered.find(need)
+    while at >= 0:
+        piece = bisect_right(edges, at) - 1
+        yield piece
+        at = lowered.find(need, edges[piece + 1])
+
+
+def table_recognizers() -> list[EntityRecognizer]:
+    """One recognizer per category of the tables, and one for the columns of tables in a note."""
     categories = dict.fromkeys(rule.category for rule in rules())
-    return [TableRecognizer(c, [r for r in rules() if r.category == c]) for c in categories]
+    by_category = [TableRecognizer(c, [r for r in rules() if r.category == c]) for c in categories]
+    return [*by_category, GridRecognizer(_table()["headings"], stop_words())]

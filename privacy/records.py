@@ -4,43 +4,59 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from enum import StrEnum
 from typing import Any
+
+
+class Format(StrEnum):
+    """What a record is written in."""
+
+    FHIR = "fhir"
+    HL7 = "hl7"
+    CSV = "csv"
+    TEXT = "text"
 
 
 @dataclass(frozen=True)
 class RawRecord:
-    """One FHIR resource as the hospital wrote it; its `repr` shows no content and no identifier.
+    """One record as the hospital wrote it; its `repr` shows no content and no identifier.
 
     Args:
-        patient_id: the id of the Patient it belongs to.
-        record_id: the id of the resource.
-        text: the decoded note, empty where the resource holds none.
-        resource: the resource as parsed from JSON.
-        file, line: where it stands in the export, for messages.
+        format, kind: FHIR and its resource type; HL7 and "Message"; CSV and "Row"; text and "Document".
+        patient_id: the id of its patient in the source.
+        record_id: its own id in the source.
+        body: FHIR: the parsed resource; HL7: the message; CSV: the row by column; text: the text.
+        text: the note in it, decoded; empty where it holds none.
+        file, line: where it stands in the source, for messages.
     """
 
+    format: Format
+    kind: str
     patient_id: str = field(repr=False)
     record_id: str = field(repr=False)
+    body: Any = field(repr=False)
     text: str = field(repr=False)
-    resource: Mapping[str, Any] = field(repr=False)
     file: str
     line: int
 
 
 @dataclass(frozen=True)
 class DeidentifiedRecord:
-    """One resource after de-identification, under pseudonyms.
+    """One record after de-identification, under pseudonyms.
 
     Args:
-        patient: pseudonym of the patient.
-        record: pseudonym of the resource.
+        patient, record: pseudonyms.
+        body: as in the raw record, with its elements kept, generalised, replaced or dropped by rule.
         text: the note with its identifiers replaced, empty where there was none.
-        resource: the resource with its elements kept, generalised or dropped by rule.
-        findings: how many identifiers of each category were replaced in the text.
+        findings: how many identifiers of each category were replaced in text.
+        dropped: how many elements no rule let through.
     """
 
+    format: Format
+    kind: str
     patient: str
     record: str
+    body: Any = field(repr=False)
     text: str = field(repr=False)
-    resource: Mapping[str, Any] = field(repr=False)
     findings: Mapping[str, int]
+    dropped: int

@@ -23,13 +23,21 @@ _WORD = re.compile(r"\S+")
 
 @dataclass(frozen=True)
 class Recall:
-    """Recall by characters of marked spans, with a 95 % bootstrap interval over documents."""
+    """Recall on marked spans, by characters and by whole spans.
+
+    Args:
+        recall: share of the marked characters that are replaced; `interval`: 95 %, by bootstrap over documents.
+        whole: spans of which every character is replaced; `exact`: the 95 % interval of their share (Clopper and
+            Pearson 1934), which says how much is known even where nothing was missed.
+    """
 
     spans: int
     characters: int
     found: int
     recall: float
     interval: tuple[float, float]
+    whole: int
+    exact: tuple[float, float]
 
 
 @dataclass(frozen=True)
@@ -43,7 +51,7 @@ class PhiScores:
         f1: harmonic mean of precision and recall.
         words_touched: share of the words outside marked spans of which something was replaced.
         clean_notes: share of notes in which no marked character is left.
-        roster: whether the patients' own resources were used.
+        roster, tagger: whether the patients' own resources, and the trained tagger, were used.
     """
 
     documents: int
@@ -56,6 +64,7 @@ class PhiScores:
     clean_notes: float
     documents_per_second: float
     roster: bool
+    tagger: bool
 
     def to_json(self) -> str:
         """One line of JSON."""
@@ -69,6 +78,7 @@ class _Note:
     spans: Mapping[str, int]
     marked: Mapping[str, int]
     found: Mapping[str, int]
+    whole: Mapping[str, int]
     replaced: int
     right: int
     words: int
@@ -76,7 +86,9 @@ class _Note:
     clean: bool
 
 
-def evaluate_phi(notes: Path, gold: Path, patients: Path | None = None, *, roster: bool = True) -> PhiScores:
+def evaluate_phi(
+    notes: Path, gold: Path, patients: Path | None = None, *, roster: bool = True, tagger: bool = True
+) -> PhiScores:
     """De-identify notes and compare with marked spans.
 
     Args:
@@ -85,19 +97,23 @@ def evaluate_phi(notes: Path, gold: Path, patients: Path | None = None, *, roste
             name are not scored.
         patients: NDJSON of Patient; Patient.ndjson beside the notes where it is not given.
         roster: whether the patients' own resources may be used.
+        tagger: whether the trained tagger is used.
 
     Raises:
         InputError: a line of a file cannot be used, or no note of the gold standard is there.
     """
     from privacy.deidentify import TextDeidentifier  # Presidio takes seconds to import
+    from privacy.replacement import Marks
     from privacy.roster import roster_of
+    from privacy.tagger.recognizer import Tagger
 
     beside = notes.with_name("Patient.ndjson")
     known = (patients or (beside if beside.is_file() else None)) if roster else None
     resources = {p["id"]: p for _, p in _lines(known, "id")} if known else {}
     marked = _gold(gold)
-    engine = TextDeidentifier("tag", date.today().year)
-    engine.find("")  # build the engine before the clock runs
+    marks = Marks(neutral=False, years=True, as_of=date.today().year)
+    engine = TextDeidentifier(marks, tagger=Tagger() if tagger else None)
+    engine.find("Ada Byron")  # build the engine before the clock runs
     scored, seconds = [], 0.0
     for number, document in _lines(notes, "id", "content"):
         if document["id"] not in marked:
@@ -110,7 +126,7 @@ def evaluate_phi(notes: Path, gold: Path, patients: Path | None = None, *, roste
         scored.append(_score(text, marked[document["id"]], [(s.start, s.end) for s in found]))
     if not scored:
         raise InputError("no note that the gold standard names", "Name the notes that belong to it.", file=notes)
-    return _summary(scored, seconds, bool(known))
+    return _summary(scored, seconds, bool(known), tagger)
 
 
 def _gold(path: Path) -> dict[str, list[tuple[int, int, str]]]:
@@ -155,20 +171,22 @@ def _score(text: str, marked: Sequence[tuple[int, int, str]], found: Sequence[tu
     spans: dict[str, int] = {}
     characters: dict[str, int] = {}
     hits: dict[str, int] = {}
+    whole: dict[str, int] = {}
     for start, end, category in marked:
         gold[start:end] = True
         spans[category] = spans.get(category, 0) + 1
         characters[category] = characters.get(category, 0) + end - start
         hits[category] = hits.get(category, 0) + int(ours[start:end].sum())
+        whole[category] = whole.get(category, 0) + bool(ours[start:end].all())
     others = [w.span() for w in _WORD.finditer(text) if not gold[slice(*w.span())].any()]
     touched = sum(bool(ours[start:end].any()) for start, end in others)
     right = int((gold & ours).sum())
     return _Note(
-        spans, characters, hits, int(ours.sum()), right, len(others), touched, clean=not (gold & ~ours).any()
+        spans, characters, hits, whole, int(ours.sum()), right, len(others), touched, clean=not (gold & ~ours).any()
     )  # fmt: skip
 
 
-def _summary(notes: Sequence[_Note], seconds: float, roster: bool) -> PhiScores:
+def _summary(notes: Sequence[_Note], seconds: float, roster: bool, tagger: bool) -> PhiScores:
     names = sorted({category for note in notes for category in note.marked})
     categories = {name: _recall(notes, [name]) for name in names}
     overall = _recall(notes, names)
@@ -186,6 +204,7 @@ def _summary(notes: Sequence[_Note], seconds: float, roster: bool) -> PhiScores:
         clean_notes=sum(n.clean for n in notes) / len(notes),
         documents_per_second=len(notes) / seconds if seconds else 0.0,
         roster=roster,
+        tagger=tagger,
     )
 
 
@@ -193,9 +212,20 @@ def _recall(notes: Sequence[_Note], names: Sequence[str]) -> Recall:
     marked = np.array([sum(note.marked.get(name, 0) for name in names) for note in notes])
     found = np.array([sum(note.found.get(name, 0) for name in names) for note in notes])
     spans = sum(note.spans.get(name, 0) for note in notes for name in names)
+    whole = sum(note.whole.get(name, 0) for note in notes for name in names)
     total = int(marked.sum())
     recall = float(found.sum() / total) if total else 1.0
-    return Recall(spans, total, int(found.sum()), recall, _bootstrap(found, marked))
+    exact = _clopper_pearson(whole, spans)
+    return Recall(spans, total, int(found.sum()), recall, _bootstrap(found, marked), whole, exact)
+
+
+def _clopper_pearson(found: int, of: int) -> tuple[float, float]:
+    """The exact 95 % interval of a share (Clopper and Pearson 1934)."""
+    from scipy.special import betaincinv
+
+    low = float(betaincinv(found, of - found + 1, 0.025)) if found else 0.0
+    high = float(betaincinv(found + 1, of - found, 0.975)) if found < of else 1.0
+    return low, high
 
 
 def _bootstrap(found: NDArray[Any], marked: NDArray[Any]) -> tuple[float, float]:

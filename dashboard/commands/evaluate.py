@@ -23,6 +23,7 @@ def phi(
     gold: Annotated[Path, typer.Option(help="gold.jsonl with character spans")],
     patients: Annotated[Path | None, typer.Option(help="Patient.ndjson \\[default: beside the notes]")] = None,
     roster: Annotated[bool, typer.Option(help="Use what the Patient resources say.")] = True,
+    tagger: Annotated[bool, typer.Option(help="Use the trained tagger; without it, tables and roster alone.")] = True,
     as_json: JsonOption = False,
 ) -> None:
     """Recall and precision of de-identification against marked spans.
@@ -31,7 +32,7 @@ def phi(
     """
     from clinical.evaluation.phi import evaluate_phi
 
-    scores = evaluate_phi(notes, gold, patients, roster=roster)
+    scores = evaluate_phi(notes, gold, patients, roster=roster, tagger=tagger)
     if as_json:
         typer.echo(scores.to_json())
     else:
@@ -43,11 +44,12 @@ def show_phi(scores: PhiScores) -> None:
 
     rows = [("all", scores.overall), *sorted(scores.categories.items())]
     table(
-        f"recall by characters, {scores.documents} documents, {'with' if scores.roster else 'without'} the roster",
-        ("category", "spans", "recall", "95 % from", "to"),
+        f"recall, {scores.documents} documents, {'with' if scores.roster else 'without'} the roster, "
+        f"{'with' if scores.tagger else 'without'} the tagger",
+        ("category", "spans", "by characters", "whole spans", "exact 95 % from", "to"),
         [
-            (name, recall.spans, f"{recall.recall:.4f}", f"{recall.interval[0]:.4f}", f"{recall.interval[1]:.4f}")
-            for name, recall in rows
+            (name, own.spans, f"{own.recall:.4f}", own.whole, f"{own.exact[0]:.4f}", f"{own.exact[1]:.4f}")
+            for name, own in rows
         ],
     )
     say(

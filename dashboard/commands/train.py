@@ -42,7 +42,6 @@ def train(
 
     [dim]Example: confide train deid/north deid/river --labels labels.toml --epsilon 4[/]
     """
-    from clinical.encoder import DEFAULT_ENCODER
     from clinical.labels import LabelSource, read_label_rule
     from dashboard.console import say
     from federated.study import StudySettings, approve_everywhere, budget_after, draft_plan, plan_epsilon
@@ -50,6 +49,7 @@ def train(
     from policies.guard import open_server
     from policies.releases import epsilon_text
     from policies.workspace import Workspace
+    from privacy.encoders import DEFAULT_ENCODER
 
     if label_source not in list(LabelSource):
         raise InputError(f"'{label_source}' is no label source", f"Use one of: {', '.join(LabelSource)}.")

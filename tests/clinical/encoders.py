@@ -17,7 +17,8 @@ from transformers import (
     RobertaConfig,
 )
 
-from clinical.encoder import Classifier, build_classifier, find_encoder
+from clinical.encoder import Classifier, build_classifier
+from privacy.encoders import find_encoder
 
 SPECIAL = ("[PAD]", "[UNK]", "[CLS]", "[SEP]")
 LETTERS = "abcdefghijklmnopqrstuvwxyz0123456789.,:;[]()-_'/"

@@ -12,10 +12,10 @@ import torch
 from safetensors.numpy import save
 
 from clinical.classifier import Weights, soft_cross_entropy, trained_weights
-from clinical.encoder import find_encoder
 from clinical.windows import cut
 from policies.keys import create_keys
 from policies.models import SignedModel, sign_model, trust
+from privacy.encoders import find_encoder
 from tests.clinical.encoders import tiny_classifier
 from tests.clinical.notes import LABELS, SENTENCES
 

@@ -9,10 +9,9 @@ import torch
 from torch import Tensor
 
 from clinical.classifier import soft_cross_entropy
-from clinical.encoder import DEFAULT_ENCODER, Classifier, find_encoder
+from clinical.encoder import Classifier
 from clinical.windows import cut
-from policies.errors import InputError, IntegrityError, TrainingError
-from policies.files import file_sha256
+from policies.errors import InputError, TrainingError
 from privacy.dpsgd import check_gradients
 from tests.clinical.encoders import tiny_classifier
 
@@ -99,22 +98,6 @@ def test_a_b_that_cannot_learn_is_found(bert: Path, dead: str) -> None:
                 parameter.zero_()
     with pytest.raises(TrainingError, match=r"lora_B.* has no gradient"):
         check_gradients(classifier.tail, soft_cross_entropy, public_rows(classifier))
-
-
-def test_the_default_encoder_is_known_by_its_hash(monkeypatch: pytest.MonkeyPatch) -> None:
-    assert find_encoder().name == DEFAULT_ENCODER
-    monkeypatch.setattr("clinical.encoder._DEFAULT_SHA256", "0" * 64)
-    with pytest.raises(IntegrityError, match="not the ones"):
-        find_encoder()
-
-
-def test_a_folder_is_hashed_or_refused(bert: Path, tmp_path: Path) -> None:
-    assert find_encoder(str(bert)).sha256 == file_sha256(bert / "model.safetensors")
-    with pytest.raises(InputError, match=r"no model\.safetensors"):
-        find_encoder(str(tmp_path))
-    (tmp_path / "model.safetensors").write_bytes(b"none")
-    with pytest.raises(InputError, match="cannot be loaded"):
-        tiny_classifier(tmp_path)
 
 
 @pytest.mark.parametrize("layers", [0, 3])

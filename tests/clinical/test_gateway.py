@@ -24,7 +24,8 @@ ROLES = '["clinician", "hospital_it", "compliance_officer"]'
 def site_of(root: Path, roles: str = ROLES) -> Site:
     workspace = Workspace(root)
     workspace.root.mkdir(exist_ok=True)
-    workspace.policy.write_text(default_policy_text("alice").replace(ROLES, roles))
+    policy = default_policy_text("alice").replace(ROLES, roles)
+    workspace.policy.write_text(policy.replace("tagger = true", "tagger = false"))
     site = open_site(workspace, "north", "alice")
     patient = {"resourceType": "Patient", "name": [{"given": [NAME, "A."], "family": "Quist"}]}
     Vault(site.home.vault, site.keys.wrapping).put(

@@ -8,8 +8,7 @@ import shutil
 import pytest
 from safetensors.numpy import save
 
-from clinical.deid_job import deidentify_export
-from clinical.encoder import DEFAULT_ENCODER, find_encoder
+from clinical.deid import Options, deidentify_source
 from federated.plan import Plan, SiteShare
 from policies.audit import Event
 from policies.files import canonical_json, write_whole
@@ -20,6 +19,7 @@ from policies.policy import default_policy_text
 from policies.releases import epsilon_text
 from policies.workspace import WORKSPACE_VARIABLE, Workspace
 from privacy.accounting import epsilon
+from privacy.encoders import DEFAULT_ENCODER, find_encoder
 from tests.clinical.exports import document, patient, write_export
 
 CANARY = "Zebulon"
@@ -81,16 +81,22 @@ def _sign(workspace, server, plan):
     server.guard.record(Event.MODEL_SIGNED, plan=plan.digest, model=model.name)
 
 
+def policy_text():
+    """The default policy without the tagger, whose own tests are elsewhere."""
+    return default_policy_text(account_name()).replace("tagger = true", "tagger = false")
+
+
 @pytest.fixture(scope="session")
 def made_once(tmp_path_factory):
     root = tmp_path_factory.mktemp("dashboard")
     workspace = Workspace(root / "workspace")
     workspace.root.mkdir()
-    workspace.policy.write_text(default_policy_text(account_name()))
+    workspace.policy.write_text(policy_text())
     site, server = open_site(workspace, "north"), open_server(workspace)
     people = (patient("p1"), patient("p2", family="Other"))
     notes = (document("d1", "p1", NOTE), document("d2", "p2", "No fever."), document("d3", "p2", "Cough."))
-    deidentify_export(site, write_export(root / "in", *people, *notes), workspace.deidentified("north"), as_of=2026)
+    source = write_export(root / "in", *people, *notes)
+    deidentify_source(site, source, workspace.deidentified("north"), Options(as_of=2026))
     _train(site, server, the_plan())
     _sign(workspace, server, the_plan())
     return workspace
@@ -115,7 +121,7 @@ def let(workspace):
     """Rewrites the policy so that this account holds these roles alone."""
 
     def rewrite(*roles):
-        text = default_policy_text(account_name())
+        text = policy_text()
         every = '["clinician", "hospital_it", "compliance_officer"]'
         assert every in text
         workspace.policy.write_text(text.replace(every, json.dumps(roles)))

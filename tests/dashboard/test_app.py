@@ -17,7 +17,7 @@ from privacy.vault import Vault
 from tests.dashboard.conftest import CANARY, HOSTILE, NOTE, the_plan
 
 DASHBOARD = Path(__file__).parents[2] / "dashboard"
-PAGES = {"note": "Note", "training": "Training", "audit": "Audit log"}
+PAGES = {"note": "Note", "review": "Review", "training": "Training", "audit": "Audit log"}
 
 
 def started(name="app.py"):

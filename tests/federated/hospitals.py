@@ -5,12 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from clinical.encoder import find_encoder
 from clinical.manifest import write_manifest
 from federated.plan import Plan, SiteShare
 from policies.guard import Site, account_name, open_site
 from policies.policy import default_policy_text
 from policies.workspace import Workspace
+from privacy.encoders import find_encoder
 from tests.clinical.notes import LABELS, cohort, write
 
 SITES = {"north": "0.2", "river": "0.3", "summit": "0.5"}

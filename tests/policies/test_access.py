@@ -33,6 +33,16 @@ PERMITTED = {
             Action.VIEW_BUDGET,
         )
     },
+    **{
+        (role, action, purpose): "care-and-officers-ask-for-names"
+        for role in (Role.CLINICIAN, OFFICER)
+        for action in (Action.REQUEST_REIDENTIFICATION, Action.REIDENTIFY)
+        for purpose in (Purpose.TREATMENT, Purpose.PATIENT_SAFETY, Purpose.PATIENT_REQUEST, Purpose.LEGAL)
+    },
+    (OFFICER, Action.APPROVE_REIDENTIFICATION, Purpose.OPERATIONS): "officer-approves-names",
+    **{(OFFICER, Action.ERASE, purpose): "officer-erases" for purpose in (Purpose.PATIENT_REQUEST, Purpose.LEGAL)},
+    **{(role, Action.REVIEW, Purpose.OPERATIONS): "review-of-what-is-left" for role in (Role.CLINICIAN, OFFICER)},
+    (OFFICER, Action.CERTIFY, Purpose.OPERATIONS): "officer-certifies",
 }
 
 

@@ -68,3 +68,21 @@ def test_the_account_is_that_of_the_operating_system_whatever_the_environment_cl
 def test_a_user_without_a_name_has_a_number(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(os, "getuid", lambda: 4_000_001)
     assert account_name() == "uid-4000001"
+
+
+def test_through_a_service_account_the_caller_acts_and_no_named_person_can_pose_as_another(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    own = account_name()
+    monkeypatch.setenv("SUDO_UID", "4000001")
+    assert account_name(people={"uid-4000001"}) == "uid-4000001"
+    assert account_name(people={own, "uid-4000001"}) == own
+    monkeypatch.setenv("SUDO_UID", "root; id")
+    assert account_name(people={"uid-4000001"}) == own
+
+
+def test_a_policy_that_others_could_have_written_decides_nothing(workspace: Workspace) -> None:
+    workspace.policy.chmod(0o664)
+    with pytest.raises(PolicyError, match="another account"):
+        open_site(workspace, "north", "alice")
+    assert not (workspace.root / "sites").exists()

@@ -72,7 +72,7 @@ def test_a_folder_in_its_place_is_a_policy_error(tmp_path: Path) -> None:
         ("smallest_noise = 0.5", "smallest_noise = 0", "key 'training.smallest_noise'"),
         ("largest_clip = 1.0", "largest_clip = inf", "key 'training.largest_clip'"),
         ("most_rounds = 60", "most_rounds = [60]", "key 'training.most_rounds'"),
-        ('mode = "tag"', 'mode = "off"', "key 'deidentification.mode': input should be 'tag' or 'redact'"),
+        ('mode = "tag"', 'mode = "off"', "key 'deidentification.mode': input should be 'tag', 'redact', 'surr"),
         ('"hospital_it", ', '"admin", ', "key 'people.alice.1'"),
         ('"the compliance officer"', '""', "key 'contact.compliance_officer'"),
     ],

@@ -44,12 +44,29 @@ def test_every_path_is_its_own_and_in_its_home() -> None:
     site = workspace.site("north")
     paths = [site.keys, site.audit, site.vault, site.problems("a"), site.plan("a"), site.cache("a"), site.scores("a")]
     paths += [site.update("a", 1), site.update("a", 2), site.update("b", 1), site.plan("b")]
+    paths += [site.requests, site.request("a"), site.erasure("a", 1), site.erasure("a", 2), site.erasure("b", 1)]
     assert len(set(paths)) == len(paths)
     assert all(path.is_relative_to("/w/sites/north") for path in paths)
     assert workspace.server.run("a").is_relative_to("/w/server")
-    for hidden in (site.problems, site.plan, site.cache, site.scores, workspace.server.run, workspace.export):
+    for hidden in (
+        site.problems,
+        site.plan,
+        site.request,
+        site.cache,
+        site.scores,
+        workspace.server.run,
+        workspace.export,
+    ):
         with pytest.raises(InputError):
             hidden("../other")
+
+
+def test_patient_data_lies_in_the_vault_and_in_every_cache(tmp_path: Path) -> None:
+    site = Workspace(tmp_path).site("north")
+    assert site.vaults == (site.vault,)
+    for plan in ("b", "a"):
+        site.cache(plan).mkdir(parents=True)
+    assert site.vaults == (site.vault, site.cache("a"), site.cache("b"))
 
 
 @pytest.mark.parametrize("folder", ["plain", "with space", "what?", "50%20off", "naïve#1"])

@@ -1,10 +1,12 @@
+import hashlib
 import sqlite3
 import stat
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
 from policies.errors import IntegrityError
-from privacy.vault import Vault
+from privacy.vault import Holding, Vault
 
 KEK = bytes(range(32))
 CANARY = b"Zebulon Quist was seen"
@@ -56,6 +58,37 @@ def test_erasing_destroys_the_wrapped_key_on_the_disk(vault, tmp_path):
     assert wrapped not in path.read_bytes()
 
 
+def test_erasing_destroys_the_ciphertexts_as_well_and_says_what_went(vault, tmp_path):
+    path = tmp_path / "vault" / "originals.sqlite"
+    with sqlite3.connect(path) as rows:
+        (wrapped,) = rows.execute("SELECT wrapped FROM keys WHERE patient = 'p1'").fetchone()
+        sealed = [row[0] for row in rows.execute("SELECT sealed FROM originals WHERE patient = 'p1'")]
+    held = vault.holding("p1")
+    assert held == Holding(hashlib.sha256(wrapped).hexdigest(), 2)
+    assert vault.erase("p1") == held
+    assert vault.holding("p1") is None and vault.erase("p1") is None
+    assert vault.patients() == ["p2"]
+    assert not any(one in path.read_bytes() for one in sealed)
+
+
+def test_keys_of_values_are_made_once_and_go_with_their_patient(vault, tmp_path):
+    keys = vault.keys_of(["p1", "p9"])
+    assert keys == Vault(tmp_path / "vault", KEK).keys_of(["p9", "p1"])
+    assert vault.key_of("p9") == keys["p9"] != keys["p1"]
+    assert vault.get("p1", "r1") == CANARY
+    vault.erase("p9")
+    with pytest.raises(IntegrityError, match="erased"):
+        vault.key_of("p9")
+    assert vault.keys_of(["p9"]) != {"p9": keys["p9"]}
+
+
+def test_two_threads_that_need_a_key_get_the_same(tmp_path):
+    vaults = [Vault(tmp_path / "vault", KEK) for _ in range(4)]
+    with ThreadPoolExecutor(4) as pool:
+        found = list(pool.map(lambda vault: [vault.keys_of([str(n)]) for n in range(20)], vaults))
+    assert all(keys == found[0] for keys in found)
+
+
 @pytest.mark.parametrize(
     "statement",
     [
@@ -82,5 +115,7 @@ def test_a_batch_that_fails_leaves_nothing_behind(vault):
 
     with pytest.raises(RuntimeError):
         vault.put(batch())
-    with pytest.raises(IntegrityError, match="no original"):
+    with pytest.raises(IntegrityError, match="never made"):
         vault.get("p3", "r4")
+    with pytest.raises(IntegrityError, match="no original of record r4"):
+        vault.get("p1", "r4")

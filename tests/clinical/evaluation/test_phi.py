@@ -25,7 +25,7 @@ def folder(tmp_path):
 
 
 def scores(folder, **options):
-    return evaluate_phi(folder / "notes.ndjson", folder / "gold.jsonl", **options)
+    return evaluate_phi(folder / "notes.ndjson", folder / "gold.jsonl", **{"tagger": False, **options})
 
 
 def test_counts_are_those_done_by_hand(folder):
@@ -35,6 +35,9 @@ def test_counts_are_those_done_by_hand(folder):
     assert (result.overall.found, result.overall.characters) == (22, 28)
     assert result.categories["NAME"].recall == pytest.approx(13 / 19)
     assert result.categories["DATE"].recall == 1.0
+    # One of two names is whole: the exact interval of 1 in 2 (Clopper and Pearson 1934, tables).
+    assert result.categories["NAME"].whole == 1
+    assert result.categories["NAME"].exact == pytest.approx((0.0126, 0.9874), abs=1e-4)
     # The date of the second note is replaced and not marked: 8 characters, one of the 8 other words.
     assert result.precision == pytest.approx(22 / 30)
     assert (result.words, result.words_touched) == (8, pytest.approx(1 / 8))
@@ -45,6 +48,11 @@ def test_counts_are_those_done_by_hand(folder):
 def test_without_the_roster_the_patient_is_not_known(folder):
     result = scores(folder, roster=False)
     assert (result.overall.found, result.roster) == (9, False)
+
+
+def test_the_tagger_finds_a_name_that_nobody_knows(folder):
+    result = scores(folder, tagger=True)
+    assert (result.overall.found, result.tagger) == (28, True)
 
 
 def test_a_roster_elsewhere_is_used_when_it_is_named(folder, tmp_path):

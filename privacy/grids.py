@@ -1,0 +1,85 @@
+"""Values that stand in a column under their heading: tables drawn with bars, tabs or blanks."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+from presidio_analyzer import EntityRecognizer, RecognizerResult
+
+SCORE = 0.8
+FEWEST_HEADINGS = 2
+_CELL = re.compile(r"[^|\t\n]+?(?=[ ]{2,}|[ ]*[|\t\n]|[ ]*\Z)")
+_RULER = re.compile(r"[\s|+:=_-]*")
+_TRIM = " *_#:.\"'"
+_NAME = re.compile(r"(?!.*\d)(?=.*[^\W\d_]{2}).{2,48}")
+_NUMBER = re.compile(r"(?=.*\d).{1,60}")
+
+
+@dataclass(frozen=True)
+class _Cell:
+    start: int
+    end: int
+    text: str
+
+
+class GridRecognizer(EntityRecognizer):  # type: ignore[misc]
+    """Finds the cells under headings such as "Name", "MRN" and "DOB" where at least two stand in one line.
+
+    Args:
+        headings: a regular expression for the headings of each category.
+        stop: words that are no name.
+    """
+
+    def __init__(self, headings: Mapping[str, str], stop: frozenset[str]) -> None:
+        self._headings = {c: re.compile(rf"(?i:{pattern})") for c, pattern in headings.items()}
+        self._stop = stop
+        super().__init__(supported_entities=sorted(headings), name="grid")
+
+    def load(self) -> None:
+        """Nothing to load; Presidio asks for the method."""
+
+    def analyze(self, text: str, entities: list[str], nlp_artifacts: object = None) -> list[RecognizerResult]:
+        """The values of every table in `text`."""
+        return [RecognizerResult(category, start, end, SCORE) for category, start, end in self._find(text)]
+
+    def _find(self, text: str) -> Iterator[tuple[str, int, int]]:
+        header: list[tuple[str | None, _Cell]] = []
+        for line in re.finditer(r"[^\n]*(?:\n|\Z)", text):
+            cells = list(_cells(line.group(), line.start()))
+            if len(cells) < FEWEST_HEADINGS:
+                if not _RULER.fullmatch(line.group()) or not line.group().strip():
+                    header = []
+                continue
+            named = [(self._category(cell.text.strip(_TRIM)), cell) for cell in cells]
+            if sum(category is not None for category, _ in named) >= FEWEST_HEADINGS:
+                header = [(c, _Cell(cell.start - line.start(), cell.end - line.start(), "")) for c, cell in named]
+            elif header:
+                yield from self._values(header, cells, line.start())
+
+    def _values(
+        self, header: list[tuple[str | None, _Cell]], cells: list[_Cell], start: int
+    ) -> Iterator[tuple[str, int, int]]:
+        for number, cell in enumerate(cells):
+            at = cell.start - start
+            by_place = min(header, key=lambda h: abs(h[1].start - at))
+            category, _ = header[number] if len(header) == len(cells) else by_place
+            if category and self._fits(category, cell.text):
+                yield category, cell.start, cell.end
+
+    def _fits(self, category: str, value: str) -> bool:
+        if category not in ("NAME", "ADDRESS", "HOSPITAL"):
+            return bool(_NUMBER.fullmatch(value))
+        return bool(category != "NAME" or _NAME.fullmatch(value)) and not self._stop.issuperset(value.lower().split())
+
+    def _category(self, heading: str) -> str | None:
+        return next((c for c, pattern in self._headings.items() if pattern.fullmatch(heading)), None)
+
+
+def _cells(line: str, start: int) -> Iterator[_Cell]:
+    for match in _CELL.finditer(line):
+        value = match.group().strip()
+        if re.search(r"\w", value):
+            at = start + match.start() + match.group().index(value)
+            yield _Cell(at, at + len(value), value)

@@ -1,0 +1,81 @@
+"""confide certify at the command line, from the draw to the verified statement."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from typer.testing import CliRunner
+
+from dashboard.commands.certify import app
+from policies.errors import AccessDenied, InputError, IntegrityError
+from policies.guard import open_site
+from policies.keys import public_key_pem
+from policies.policy import default_policy_text
+from policies.workspace import Workspace
+from tests.clinical.outputs import write_output
+
+TEXTS = ["Seen by [NAME].\x1b[31m Zebulon Quist came.", "Zebulon Quist came."]  # in any order
+
+
+@pytest.fixture
+def acting(tmp_path, monkeypatch):
+    """Runs a command as an account; gives its output."""
+    workspace = Workspace(tmp_path / "workspace")
+    workspace.root.mkdir()
+    text = default_policy_text("olga")
+    workspace.policy.write_text(text.replace("[people]", '[people]\nanna = ["clinician"]\nbob = ["clinician"]'))
+    write_output(tmp_path / "out", open_site(workspace, "north", "olga").keys, TEXTS)
+    monkeypatch.chdir(tmp_path)
+
+    def run(account, *arguments, text=""):
+        monkeypatch.setattr("policies.guard.account_name", lambda *_: account)
+        options = [] if arguments[0] == "verify" else ["--site", "north"]
+        done = CliRunner().invoke(app, [*arguments, *options, "-w", str(workspace.root)], input=text)
+        if done.exception and not isinstance(done.exception, SystemExit):
+            raise done.exception
+        return done.output
+
+    run.site = open_site(workspace, "north", "olga")
+    return run
+
+
+def test_from_the_draw_to_a_statement_that_a_stranger_verifies(acting, tmp_path):
+    drawn = acting("olga", "draw", "out", "--notes", "20")
+    assert "drew 2 of 2 notes" in drawn and "nothing replaced" in drawn
+    review = drawn.split("confide certify review ")[1].split("'")[0]
+    # One typo, one category that is none, then the words; nothing in the other note.
+    acting("anna", "review", review, text="Quest\nNAME\nZebulon Quist\nshoe\nZebulon Quist\nname\n\n\n\n\n")
+    assert "anna" in (status := acting("olga", "status", review)) and "NAME" not in status
+    with pytest.raises(InputError, match="1 of 2"):
+        acting("olga", "sign", review)
+    shown = acting("bob", "review", review, text="\n\n")
+    assert "--- note 1 of 2 ---" in shown and "\x1b[31m" not in shown and "judged all 2 notes" in shown
+    with pytest.raises(AccessDenied):
+        acting("bob", "sign", review)
+    signed = acting("olga", "sign", review, "--out", "certificate.json")
+    assert "read by anna and bob" in signed and "says nothing of" in signed
+    assert "signed:" in acting("olga", "status", review)
+    (tmp_path / "north.pem").write_bytes(public_key_pem(acting.site.keys.public))
+    assert "verified" in acting("nobody", "verify", "certificate.json", "--key", "north.pem")
+    told = json.loads(acting("nobody", "verify", "certificate.json", "--json"))
+    assert told["categories"]["NAME"]["leaks"] == 1 and told["reviewers"] == ["anna", "bob"]
+
+
+def test_an_edited_statement_and_a_missing_key_are_errors(acting, tmp_path):
+    drawn = acting("olga", "draw", "out")
+    review = drawn.split("confide certify review ")[1].split("'")[0]
+    for name in ("anna", "bob"):
+        acting(name, "review", review, text="\n\n")
+    acting("olga", "sign", review, "--out", "c.json")
+    with pytest.raises(InputError, match="cannot be read"):
+        acting("x", "verify", "c.json", "--key", "none.pem")
+    path = tmp_path / "c.json"
+    path.write_bytes(path.read_bytes().replace(b'"sample":2', b'"sample":9'))
+    with pytest.raises(IntegrityError):
+        acting("x", "verify", "c.json")
+
+
+@pytest.mark.parametrize("command", ["draw", "review", "status", "sign", "verify"])
+def test_help_has_an_example(command):
+    assert "Example: confide certify" in CliRunner().invoke(app, [command, "--help"]).output

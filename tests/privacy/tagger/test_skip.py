@@ -1,0 +1,48 @@
+"""A sentence is left out only where every word is common and nothing points to a person, a place or a job."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from privacy.tagger.skip import cues, may_hold_name
+from privacy.tagger.words import common_words, units_of, words_of
+
+PLAIN = sorted(common_words().plain - cues())
+
+
+def kept(text: str) -> bool:
+    words = words_of(text)
+    return any(may_hold_name(words, unit) for unit in units_of(words))
+
+
+@given(
+    st.lists(st.sampled_from(PLAIN), max_size=6),
+    st.from_regex(r"[A-Z][a-z]{2,9}", fullmatch=True).filter(lambda word: word.lower() not in common_words().plain),
+)
+def test_a_line_with_a_word_that_is_not_common_is_read(line: list[str], word: str) -> None:
+    assert kept(" ".join([*line, word]))
+    assert kept(" ".join([word.lower(), *line]))
+
+
+@given(st.lists(st.sampled_from(PLAIN), max_size=6), st.sampled_from(sorted(cues())))
+def test_a_line_with_a_cue_is_read(line: list[str], cue: str) -> None:
+    assert kept(" ".join([*line, cue]))
+
+
+@given(st.lists(st.sampled_from(PLAIN), min_size=1, max_size=8))
+def test_a_line_of_common_words_is_not(line: list[str]) -> None:
+    assert not kept(" ".join(line).capitalize() + ".")
+
+
+@pytest.mark.parametrize(
+    "text", ["Dr. to see.", "Grace came.", "his daughter, may, came", "works as a welder", "seen by reed"]
+)
+def test_names_that_are_words_are_read(text: str) -> None:
+    assert kept(text)
+
+
+@pytest.mark.parametrize("text", ["", "Lungs: clear.", "The abdomen may be soft, 12/12."])
+def test_clinical_sentences_are_left_out(text: str) -> None:
+    assert not kept(text)
