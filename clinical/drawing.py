@@ -12,7 +12,7 @@ from clinical.released import ReleasedNote
 from policies.errors import InputError
 from policies.files import sha256_hex
 from privacy.certificate import Sample, Stratum, allocate
-from privacy.sweep import MARK
+from privacy.marks import MARK
 
 MOST_KINDS = 4
 OTHER_KINDS = "other kinds"

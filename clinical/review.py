@@ -30,9 +30,9 @@ from policies.guard import Site
 from policies.keys import PublicKey
 from policies.legal import CATEGORIES
 from privacy.certificate import CONFIDENCE, Mark, Sample, Stratum, agreement, bounds, united
+from privacy.marks import MARK
 from privacy.sealing import seal, unseal
 from privacy.signed import read_signed, signed
-from privacy.sweep import MARK
 
 REVIEWERS = 2
 _ID_BYTES = 6

@@ -14,18 +14,15 @@ from presidio_analyzer.nlp_engine import NoOpNlpEngine
 from presidio_anonymizer import AnonymizerEngine
 from presidio_anonymizer.entities import OperatorConfig
 
-from privacy.identifiers import rules, table_recognizers
+from privacy.identifiers import table_recognizers
+from privacy.marks import MARK
 from privacy.normalise import clean
 from privacy.replacement import Marks
 from privacy.roster import Roster, names_roster
 from privacy.spans import Span
 
 SHORT = 120  # characters
-PROFESSION = "PROFESSION"  # found by the tagger alone
 _JOINED = ("NAME", "ADDRESS")
-_CATEGORIES = "|".join(sorted({rule.category for rule in rules()} | {PROFESSION}))
-# Only marks that we write: a bracketed word of the note itself is no mark.
-_MARK = re.compile(rf"\[(?:\*\*\*|{_CATEGORIES})(?: (?:19|20)\d{{2}}|:[\w=-]+)?\]")
 
 
 class _NoContext(ContextAwareEnhancer):  # type: ignore[misc]
@@ -56,8 +53,7 @@ class TextDeidentifier:
 
     @cached_property
     def _analyzer(self) -> AnalyzerEngine:
-        recognizers = [*table_recognizers(), *([self.tagger] if self.tagger else [])]
-        registry = RecognizerRegistry(recognizers=recognizers, supported_languages=["en"])
+        registry = RecognizerRegistry(recognizers=table_recognizers(), supported_languages=["en"])
         engine = NoOpNlpEngine([{"lang_code": "en", "model_name": "none"}])
         return AnalyzerEngine(registry, engine, supported_languages=["en"], context_aware_enhancer=_NoContext())
 
@@ -68,8 +64,9 @@ class TextDeidentifier:
     def find(self, text: str, roster: Roster | None = None) -> tuple[Span, ...]:
         """Every identifier in `text`, in order and without overlaps.
 
-        Marks that already stand in the text are left alone. The search is repeated on its own output until nothing
-        more is found, so that de-identifying twice is the same as once. Characters that hide an identifier, such as
+        Marks that already stand in the text are left alone. Tables and rosters search their own output until they find
+        nothing more, so that they find the same twice as once; the tagger reads the note once, as it was written, for
+        it was not taught to read around marks. Characters that hide an identifier, such as
         a zero-width joiner within a name, are looked through.
         """
         cleaned = clean(text)
@@ -88,36 +85,44 @@ class TextDeidentifier:
         return str(self._anonymizer.anonymize(text, results, operators).text)
 
     def _found(self, text: str, roster: Roster | None) -> tuple[Span, ...]:
-        spans: tuple[Span, ...] = ()
-        recognizers = [roster] if roster else []
-        while True:
-            output = self.apply(text, spans)
-            found = self._search(output, recognizers)
-            if not found:
-                return spans
-            if not spans:
-                recognizers.append(names_roster(output[s.start : s.end] for s in found if s.category == "NAME"))
-            back = _offsets_before(spans)
-            moved = (replace(s, start=back(s.start), end=back(s.end)) for s in found)
-            spans = tuple(self._with_mark(text, s) for s in _merged(text, [*spans, *moved]))
+        rosters = [roster] if roster else []
+        spans = self._grown(text, (), self._search(text, rosters, [self.tagger] if self.tagger else []))
+        if names := [text[span.start : span.end] for span in spans if span.category == "NAME"]:
+            # Rosters are quick: they go first, so that the whole search need not be repeated for what they find.
+            rosters.append(names_roster(names))
+            spans = self._grown(text, spans, self._known(self.apply(text, spans), rosters))
+        while found := self._search(self.apply(text, spans), rosters):
+            spans = self._grown(text, spans, found)
+        return spans
 
-    def _search(self, text: str, recognizers: list[Roster]) -> list[Span]:
+    def _grown(self, text: str, spans: Sequence[Span], found: Iterable[Span]) -> tuple[Span, ...]:
+        """`spans` with what was found in the output that they give."""
+        back = _offsets_before(spans)
+        moved = (replace(s, start=back(s.start), end=back(s.end)) for s in found)
+        return tuple(self._with_mark(text, s) for s in _merged(text, [*spans, *moved]))
+
+    def _search(self, text: str, rosters: Sequence[Roster], taggers: Sequence[EntityRecognizer] = ()) -> list[Span]:
         # A coded field's words come again and again: they are looked at once, and then by the rosters alone.
-        general = self._seen_before(text) if len(text) <= SHORT else self._general(text)
-        own = (
+        general = (self._seen_before if len(text) <= SHORT else self._general)(text, *taggers)
+        return [*self._wanted(text, general), *self._known(text, rosters)]
+
+    def _known(self, text: str, rosters: Sequence[Roster]) -> list[Span]:
+        found = (
             replace(_span(result), recognizer=roster.name)
-            for roster in recognizers
+            for roster in rosters
             for result in roster.analyze(text, roster.supported_entities)
         )
-        marks = [m.span() for m in _MARK.finditer(text)]
-        wanted = (span for span in (*general, *own) if span.category not in self.kept)
-        return [span for found in wanted for span in _outside(text, found, marks)]
+        return self._wanted(text, found)
 
-    def _general(self, text: str) -> tuple[Span, ...]:
-        return tuple(map(_span, self._analyzer.analyze(text, "en")))
+    def _wanted(self, text: str, found: Iterable[Span]) -> list[Span]:
+        marks = [m.span() for m in MARK.finditer(text)]
+        return [piece for span in found if span.category not in self.kept for piece in _outside(text, span, marks)]
+
+    def _general(self, text: str, *taggers: EntityRecognizer) -> tuple[Span, ...]:
+        return tuple(map(_span, self._analyzer.analyze(text, "en", ad_hoc_recognizers=list(taggers))))
 
     @cached_property
-    def _seen_before(self) -> Callable[[str], tuple[Span, ...]]:
+    def _seen_before(self) -> Callable[..., tuple[Span, ...]]:
         return lru_cache(maxsize=8192)(self._general)
 
     def _with_mark(self, text: str, span: Span) -> Span:

@@ -11,6 +11,7 @@ from presidio_analyzer import EntityRecognizer, RecognizerResult
 SCORE = 0.8
 FEWEST_HEADINGS = 2
 _CELL = re.compile(r"[^|\t\n]+?(?=[ ]{2,}|[ ]*[|\t\n]|[ ]*\Z)")
+_BORDER = re.compile(r"\S[ ]{2,}\S|[|\t]")
 _RULER = re.compile(r"[\s|+:=_-]*")
 _TRIM = " *_#:.\"'"
 _NAME = re.compile(r"(?!.*\d)(?=.*[^\W\d_]{2}).{2,48}")
@@ -47,7 +48,7 @@ class GridRecognizer(EntityRecognizer):  # type: ignore[misc]
     def _find(self, text: str) -> Iterator[tuple[str, int, int]]:
         header: list[tuple[str | None, _Cell]] = []
         for line in re.finditer(r"[^\n]*(?:\n|\Z)", text):
-            cells = list(_cells(line.group(), line.start()))
+            cells = list(_cells(line.group(), line.start())) if _BORDER.search(line.group()) else []
             if len(cells) < FEWEST_HEADINGS:
                 if not _RULER.fullmatch(line.group()) or not line.group().strip():
                     header = []

@@ -21,8 +21,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from policies.legal import CATEGORIES
 from privacy.calendar_days import days
+from privacy.marks import MARK
 from privacy.people import codes_of, contacts, full_names, name_parts, people_names, street, street_lines
 from privacy.spelling import (
     HIDDEN,
@@ -48,7 +48,6 @@ MOST_PARTS = 5  # words of a name, or groups of a number
 _SHORT_NAME = 7  # letters of a full name that must be written as a name, as "An Do"
 
 # What de-identification itself writes; the first group is the category.
-MARK = re.compile(rf"\[(?:\*\*\*|({'|'.join(CATEGORIES)}))(?: (?:19|20)\d{{2}}|:[\w-]{{43,}})?\]")
 _NAME_GAP = re.compile(rf"[\s,.'’`‐–{HIDDEN}-]{{1,12}}")
 _CODE_GAP = rf"[\s().,/_:@#+‐–{HIDDEN}-]{{1,4}}"
 _CODE_APART = re.compile(rf"[^\W_]+(?:{_CODE_GAP}[^\W_]+)*")

@@ -25,12 +25,13 @@ from clinical.deid.tally import Tally
 from clinical.deid.worker import QUARANTINE, Done, Work
 from clinical.formats.detect import open_source
 from clinical.formats.source import Problem, Source
-from clinical.manifest import MANIFEST, write_manifest
+from clinical.manifest import MANIFEST, read_manifest, write_manifest
 from policies.access import Action, Purpose
 from policies.audit import Event
-from policies.errors import InputError
+from policies.errors import InputError, IntegrityError
 from policies.files import OWNER_ONLY, canonical_json, file_sha256, sha256_hex, storage_errors, write_whole
 from policies.guard import Site
+from policies.keys import PublicKey
 from policies.legal import check_basis, clauses, statement
 from policies.policy import Dates, TextMode
 from privacy.columns import column_rules
@@ -229,6 +230,9 @@ class _Job:
     def _start(self) -> tuple[Any, ...]:
         """What every worker process begins with."""
         rules = self.site.guard.policy.deidentification
+        if _was_tagged(self.source.paths, self.site.keys.public):
+            # Tables and rosters find nothing in their own output; the tagger might, where a mark is its neighbour.
+            rules = rules.model_copy(update={"tagger": False})
         taken = names_taken(self.source.people()) if rules.mode is TextMode.SURROGATE else frozenset()
         settings = Settings(rules, self.as_of, self.site.keys.pseudonyms, taken)
         sweep = Sweep.of(self.source.people(), birth_dates=rules.dates is not Dates.KEEP)
@@ -274,6 +278,14 @@ def _kept(batch: Batch, results: Sequence[Done]) -> Iterator[Work]:
         back = isinstance(done.result, Problem) and done.result.kind != QUARANTINE
         if isinstance(work, Work) and not back:
             yield work
+
+
+def _was_tagged(paths: Sequence[Path], key: PublicKey) -> bool:
+    """Whether all that is read is signed output of this site that the tagger has read."""
+    try:
+        return all(read_manifest(folder, key)["tagger"] for folder in {path.parent for path in paths})
+    except (InputError, IntegrityError, KeyError):
+        return False
 
 
 def _synced(stream: IO[bytes]) -> int:

@@ -88,6 +88,14 @@ def test_example_is_found_where_its_braces_are(rule):
     assert found(rule, rule.example.replace("{", "").replace("}", "")) == [(start, end)]
 
 
+@pytest.mark.parametrize("rule", [p for p in RULES if p.values[0].needs])
+def test_a_rule_that_is_tried_only_near_what_it_needs_misses_nothing_in_a_long_note(rule):
+    around = "\n" + "And so it goes on, all in one line. " * 40 + "\n"
+    example = rule.example.replace("{", "").replace("}", "")
+    start, end = rule.example.index("{") + len(around), rule.example.index("}") - 1 + len(around)
+    assert (start, end) in found(rule, around + example + around)
+
+
 @pytest.mark.parametrize("rule", RULES)
 def test_nothing_is_found_in_the_counter_example(rule):
     assert found(rule, rule.counter_example) == []

@@ -243,6 +243,17 @@ def test_a_note_in_which_a_guard_finds_something_is_kept_back_and_the_rest_goes_
     assert vault.get(names.of("Patient", "p1"), names.of("DocumentReference", "d1"))  # care still needs it
 
 
+@pytest.mark.parametrize("mode", ["tag", "redact"])
+def test_deidentified_notes_that_are_deidentified_again_stay_as_they_are(workspace, tmp_path, mode):
+    workspace.policy.write_text(default_policy_text("alice").replace('mode = "tag"', f'mode = "{mode}"'))
+    site = open_site(workspace, "north", "alice")
+    text = "Zebulon Quist, seen 3/14/2019 with Ybarra. Port-A-Cath flushed by Maren Holt, RN; on Coumadin and Lovenox."
+    run(site, write_export(tmp_path / "in", patient("p1"), document("d1", "p1", text)), tmp_path / "once")
+    run(site, tmp_path / "once", tmp_path / "twice")
+    once, twice = (note_text(lines(tmp_path / out / "DocumentReference.ndjson")[0]) for out in ("once", "twice"))
+    assert once == twice != text
+
+
 def test_one_person_under_two_ids_is_one_patient(site, tmp_path):
     number = [{"type": {"coding": [{"code": "MR"}]}, "value": "44-1871"}]
     source = write_export(
