@@ -15,7 +15,9 @@ from functools import cache
 
 _PLAIN = re.compile(r"[\t\n\r\x20-\x7e]*")
 # Characters that print nothing although Unicode does not call them format characters.
-_INVISIBLE = frozenset("\u034f\u115f\u1160\u17b4\u17b5\u3164\uffa0") | {chr(c) for c in range(0xFE00, 0xFE10)}
+_INVISIBLE = frozenset("\u034f\u115f\u1160\u17b4\u17b5\u3164\uffa0") | {
+    chr(c) for c in (*range(0xFE00, 0xFE10), *range(0xE0100, 0xE01F0))
+}
 _SAME = {
     **dict.fromkeys("\x0b\x0c\x1c\x1d\x1e\x85\u2028\u2029", "\n"),
     **dict.fromkeys("\u2018\u201b\u02bc\u02b9\u2032\u00b4\uff07", "'"),
@@ -71,9 +73,9 @@ def _seen(character: str) -> str:
     """What a reader sees of one character: nothing, itself, or the plain characters that it looks like."""
     if character in _SAME or character in "\t\n\r":
         return _SAME.get(character, character)
-    if character in _INVISIBLE or 0xE0100 <= ord(character) <= 0xE01EF or unicodedata.category(character) in _UNSEEN:
-        return ""
     category = unicodedata.category(character)
+    if category in _UNSEEN or character in _INVISIBLE:
+        return ""
     if category == "Nd":
         return str(unicodedata.digit(character))
     if category in _KINDS:

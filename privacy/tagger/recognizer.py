@@ -19,7 +19,7 @@ SCORE = 0.6  # below the tables: where both find something, the table's category
 _LENGTH = 96  # tokens of a window, as in training
 _BATCH = 16
 # An identifier missed costs more than a word lost: "outside" has to be this much likelier than a label.
-_OUTSIDE_PENALTY = 1.0
+_OUTSIDE_PENALTY = 1.5
 _NOTHING = re.compile(r"[\W_]*")
 
 

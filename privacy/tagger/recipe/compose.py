@@ -223,7 +223,9 @@ class Cast:
             ),
             "school": lambda: f"{choose(rng, (self._city(), someone, kind('hospital_names')))} {kind('school_kinds')}",
             "church": lambda: f"{choose(rng, (self._city(), kind('hospital_names')))} {kind('church_kinds')}",
-            "pharmacy": lambda: choose(rng, ("CVS", "Walgreens", f"{someone} Pharmacy", f"{self._city()} Drug")),
+            "pharmacy": lambda: choose(
+                rng, ("CVS", "Walgreens", f"{someone} Drug", f"{self._city()} Pharmacy #{rng.randrange(9999)}")
+            ),
         }
         form = forms.get(name)
         return form() if form else None
