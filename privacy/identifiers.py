@@ -21,7 +21,11 @@ from privacy.grids import GridRecognizer
 
 TIMEOUT_SECONDS = 20.0
 _PIECE = regex.compile(r"[^\n]{160,400}?\.[ ]|[^\n]*\n|[^\n]+\Z")
-_TABLES = ("_names", "_dates", "_contacts", "_numbers", "_places")
+_TABLES = ("_names", "_ages", "_dates", "_contacts", "_numbers", "_places")
+_CODES = frozenset({"MRN", "HEALTH_PLAN", "ACCOUNT", "LICENSE", "ID", "DEVICE", "VEHICLE"})
+# What else of a code stands around what a rule found of it; a word behind a dot or a slash is not of the code
+_REST = r"(?:[A-Za-z0-9]{1,24})?+(?:-[A-Za-z0-9]{1,8}|[./](?=[A-Za-z]{0,8}\d)[A-Za-z0-9]{1,24}){0,4}(?![A-Za-z0-9])"
+_CODE_AFTER = regex.compile(_REST)
 _VIN_VALUES = dict(zip("ABCDEFGHJKLMNPRSTUVWXYZ", [*range(1, 9), *range(1, 6), 7, 9, *range(2, 10)], strict=True))
 _VIN_WEIGHTS = (8, 7, 6, 5, 4, 3, 2, 10, 0, 9, 8, 7, 6, 5, 4, 3, 2)
 

@@ -1,13 +1,13 @@
-from privacy.records import DeidentifiedRecord, RawRecord
-
-CANARY = "Zebulon Quist"
+from privacy.records import DeidentifiedRecord, Format, RawRecord
 
 
 def test_repr_shows_no_content_and_no_identifier():
-    raw = RawRecord(CANARY, CANARY, CANARY, {"name": CANARY}, "notes.ndjson", 3)
-    assert CANARY not in repr(raw)
-    assert "notes.ndjson" in repr(raw)
+    raw = RawRecord(Format.FHIR, "Patient", "p-77", "r-88", {"name": "Zebulon"}, "Zebulon Quist", "in.ndjson", 3)
+    assert "in.ndjson" in repr(raw)
+    for secret in ("Zebulon", "Quist", "p-77", "r-88"):
+        assert secret not in repr(raw)
 
 
-def test_repr_of_deidentified_record_shows_no_text():
-    assert CANARY not in repr(DeidentifiedRecord("p", "r", CANARY, {"x": CANARY}, {"NAME": 1}))
+def test_a_deidentified_record_shows_no_text():
+    done = DeidentifiedRecord(Format.TEXT, "Document", "p", "r", "[NAME] was here", "[NAME] was here", {"NAME": 1}, 0)
+    assert "was here" not in repr(done)
