@@ -15,6 +15,7 @@ _BORDER = re.compile(r"\S[ ]{2,}\S|[|\t]")
 _RULER = re.compile(r"[\s|+:=_-]*")
 _TRIM = " *_#:.\"'"
 _NAME = re.compile(r"(?!.*\d)(?=.*[^\W\d_]{2}).{2,48}")
+_CODE = re.compile(r"(?=(?:\D*\d){4})(?:[A-Za-z]{1,4} )?[\w./#-]+(?: \d{1,4})*")
 _NUMBER = re.compile(r"(?=.*\d).{1,60}")
 
 
@@ -70,6 +71,8 @@ class GridRecognizer(EntityRecognizer):  # type: ignore[misc]
                 yield category, cell.start, cell.end
 
     def _fits(self, category: str, value: str) -> bool:
+        if category == "HEALTH_PLAN":  # a column "Plan" may hold treatments
+            return bool(_CODE.fullmatch(value))
         if category not in ("NAME", "ADDRESS", "HOSPITAL"):
             return bool(_NUMBER.fullmatch(value))
         return bool(category != "NAME" or _NAME.fullmatch(value)) and not self._stop.issuperset(value.lower().split())

@@ -23,9 +23,12 @@ TIMEOUT_SECONDS = 20.0
 _PIECE = regex.compile(r"[^\n]{160,400}?\.[ ]|[^\n]*\n|[^\n]+\Z")
 _TABLES = ("_names", "_ages", "_dates", "_contacts", "_numbers", "_places")
 _CODES = frozenset({"MRN", "HEALTH_PLAN", "ACCOUNT", "LICENSE", "ID", "DEVICE", "VEHICLE"})
-# What else of a code stands around what a rule found of it; a word behind a dot or a slash is not of the code
-_REST = r"(?:[A-Za-z0-9]{1,24})?+(?:-[A-Za-z0-9]{1,8}|[./](?=[A-Za-z]{0,8}\d)[A-Za-z0-9]{1,24}){0,4}(?![A-Za-z0-9])"
-_CODE_AFTER = regex.compile(_REST)
+# A code whole: digits, letters and what joins them; a word behind a dot, a slash or a dash is no part of it
+_CODE = regex.compile(
+    r"[A-Za-z0-9]+(?:(?<=\d[A-Za-z]{0,8})[./](?=[A-Za-z]{0,8}\d)[A-Za-z0-9]+"
+    r"|-(?:(?=[A-Za-z]{0,8}\d)[A-Za-z0-9]+|[A-Za-z]{1,3}(?![A-Za-z])))*"
+)
+_REACH = 40  # characters
 _VIN_VALUES = dict(zip("ABCDEFGHJKLMNPRSTUVWXYZ", [*range(1, 9), *range(1, 6), 7, 9, *range(2, 10)], strict=True))
 _VIN_WEIGHTS = (8, 7, 6, 5, 4, 3, 2, 10, 0, 9, 8, 7, 6, 5, 4, 3, 2)
 
@@ -148,13 +151,24 @@ class TableRecognizer(PatternRecognizer):  # type: ignore[misc]
         self, text: str, entities: list[str], nlp_artifacts: object = None, regex_flags: int | None = None
     ) -> list[RecognizerResult]:
         """Findings of every rule of this category in `text`."""
-        return [
-            RecognizerResult(self.supported_entities[0], *match.span(), rule.score)
+        category = self.supported_entities[0]
+        found = (
+            (match.span(), rule.score)
             for rule, compiled, valid in self._compiled
             for region in _regions(text, rule.needs)
             for match in compiled.finditer(text, *region, timeout=TIMEOUT_SECONDS)
             if match.end() > match.start() and (valid is None or valid(match.group()))
-        ]
+        )
+        if category in _CODES:
+            found = ((_whole(text, *span), score) for span, score in found)
+        return [RecognizerResult(category, *span, score) for span, score in found]
+
+
+def _whole(text: str, start: int, end: int) -> tuple[int, int]:
+    """A finding together with the rest of the codes of which it holds a part."""
+    codes = _CODE.finditer(text, max(start - _REACH, 0), end + _REACH)
+    edges = [edge for code in codes if code.end() > start and code.start() < end for edge in code.span()]
+    return min([start, *edges]), max([end, *edges])
 
 
 class _Pieces:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from importlib.resources import as_file, files
 from pathlib import Path
@@ -12,15 +11,14 @@ from presidio_analyzer import EntityRecognizer, RecognizerResult
 
 from privacy.tagger.design import OUTSIDE, read_design, spans_of
 from privacy.tagger.runtime import Runtime, open_runtime
-from privacy.tagger.skip import may_hold_name
+from privacy.tagger.skip import is_clinical, may_hold_name
 from privacy.tagger.words import Window, Words, batch_of, windows_of, words_of
 
 SCORE = 0.6  # below the tables: where both find something, the table's category holds
 _LENGTH = 96  # tokens of a window, as in training
 _BATCH = 16
 # An identifier missed costs more than a word lost: "outside" has to be this much likelier than a label.
-_OUTSIDE_PENALTY = 1.5
-_NOTHING = re.compile(r"[\W_]*")
+_OUTSIDE_PENALTY = 1.0
 
 
 class Tagger(EntityRecognizer):  # type: ignore[misc]
@@ -92,10 +90,9 @@ def shipped_weights() -> Path:
 
 
 def _in_text(words: Words, tags: Sequence[str]) -> list[tuple[int, int, str]]:
-    """Tagged words as spans of the text, without lone marks."""
-    found = []
-    for first, end, label in spans_of(tags):
-        start, stop = int(words.starts[first]), int(words.ends[end - 1])
-        if not _NOTHING.fullmatch(words.text, start, stop):
-            found.append((start, stop, label))
-    return found
+    """Tagged words as spans of the text, without those that are clinical words."""
+    return [
+        (int(words.starts[first]), int(words.ends[end - 1]), label)
+        for first, end, label in spans_of(tags)
+        if not is_clinical(words, range(first, end))
+    ]

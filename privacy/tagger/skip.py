@@ -1,4 +1,4 @@
-"""Which sentences hold no name, place, organisation or profession for certain: those need no model."""
+"""What needs no model: sentences that hold no identifier for certain, and words that are never one by themselves."""
 
 from __future__ import annotations
 
@@ -12,8 +12,31 @@ from privacy.tagger.words import Words, common_words
 @cache
 def cues() -> frozenset[str]:
     """Words beside which an identifier may stand that is itself a common word: titles, kin, work, home."""
-    table = tomllib.loads(files("privacy").joinpath("tables/tagger.toml").read_text("utf-8"))
-    return frozenset(table["cues"]["words"].split())
+    return _words("cues", "words")
+
+
+@cache
+def _words(table: str, row: str) -> frozenset[str]:
+    tables = tomllib.loads(files("privacy").joinpath("tables/tagger.toml").read_text("utf-8"))
+    return frozenset(tables[table][row].split())
+
+
+def is_clinical(words: Words, span: range) -> bool:
+    """Whether a finding is made of headings, abbreviations and marks alone, or is the eponym of what comes next."""
+    return all(_never(words.word(index)) for index in span) or _names_a_thing(words, span)
+
+
+def _names_a_thing(words: Words, span: range) -> bool:
+    if len(span) > 2 or words.word(span.start).lower() in _words("eponyms", "titles"):
+        return False
+    after = (words.word(index) for index in range(span.stop, min(span.stop + 3, len(words))))
+    noun = next((word for word in after if word not in ("'", "’", "s")), "")
+    return noun.lower() in _words("eponyms", "nouns")
+
+
+def _never(word: str) -> bool:
+    short = len(word) <= 3 and word.istitle()  # "Pa" and "Ra" may be names, "PA" and "RA" are none
+    return not word[0].isalnum() or (word.lower() in _words("never", "words") and not short)
 
 
 def may_hold_name(words: Words, unit: range) -> bool:

@@ -32,12 +32,22 @@ def test_a_row_with_an_empty_cell_goes_by_its_place():
     ]
 
 
+@pytest.mark.parametrize("number", ["HMO-6099189-01", "W0646118549 01", "NA19-TE8-MK46"])
+def test_a_member_number_under_plan(number):
+    assert (number, "HEALTH_PLAN") in found(f"Phone\tPlan\tSSN\n929-4705\t{number}\t123-45-6789")
+
+
+def test_who_prescribed():
+    assert ("Gore", "NAME") in found("Medication    Prescriber   Last fill\nlisinopril    Gore         04/21/2016")
+
+
 @pytest.mark.parametrize(
     "text",
     [
         "Test  Result  Unit\nSodium  140  mmol",
         "Date  Result\n3 doses  140",
         "Name  MRN\nunknown  pending\n\nsodium  140",
+        "Problem\tPlan\tOrder no\nCAD\tASA 81 mg daily\tnone",
         "Name and MRN were asked.\nThe patient  had  12",
     ],
 )

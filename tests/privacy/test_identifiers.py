@@ -75,6 +75,10 @@ CLINICAL = [
     "Serial troponins, a lot of pain, model of care, plate and 6 screws.",
     "Group B strep negative; plan of care; policy of the unit; case closed.",
     "Bill was not an issue; the account of the fall; order of onset.",
+    "Strength last 4/5, again 3/5; pain again 7/10; murmur again 2/6; power has returned to 5/5.",
+    "The I.V. was placed, the O.R. was ready. C.T. is planned. Physical Therapist (PT) arrived.",
+    "In case 10000 units are given; report 12000 steps; order 50000 units weekly.",
+    "A truck hit the car at 60 mph; CAR 60 MPH; the T12-L1-S1 levels.",
 ]
 
 
@@ -109,6 +113,28 @@ def test_a_rule_is_not_skipped_on_its_own_example(rule):
 @pytest.mark.parametrize("text", CLINICAL)
 def test_clinical_look_alikes_are_left_alone(text):
     assert [text[r.start : r.end] for recognizer in table_recognizers() for r in recognizer.analyze(text, [])] == []
+
+
+@pytest.mark.parametrize(
+    ("text", "whole"),
+    [
+        ("member HMO-9007797-01, seen", "HMO-9007797-01"),
+        ("MR1234567.2/03. Seen", "MR1234567.2/03"),
+        ("MR1234567.Seen", "MR1234567"),
+        ("MR1234567/DOB", "MR1234567"),
+        ("BCBS1234567-seen", "BCBS1234567"),
+    ],
+)
+def test_a_code_is_taken_whole_and_no_word_behind_it(text, whole):
+    found = [r for recognizer in table_recognizers() for r in recognizer.analyze(text, [])]
+    codes = [r for r in found if r.entity_type in ("MRN", "HEALTH_PLAN")]
+    assert {text[r.start : r.end] for r in codes} == {whole}
+
+
+def test_every_page_head_and_copy_line_of_a_kind_is_found():
+    text = "cc: the chart\n    Okonkwo, Ada\n    An, Bo\nMAY, ADA   B10-13-40   Acc# 7448273   DOB 2/3/61"
+    found = {text[r.start : r.end] for recognizer in table_recognizers() for r in recognizer.analyze(text, [])}
+    assert {"Okonkwo, Ada", "An, Bo", "B10-13-40", "7448273", "2/3/61"} <= found
 
 
 def test_every_pattern_category_of_safe_harbor_has_a_rule():

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from privacy.tagger.skip import cues, may_hold_name
+from privacy.tagger.skip import cues, is_clinical, may_hold_name
 from privacy.tagger.words import common_words, units_of, words_of
 
 PLAIN = sorted(common_words().plain - cues())
@@ -46,3 +46,26 @@ def test_names_that_are_words_are_read(text: str) -> None:
 @pytest.mark.parametrize("text", ["", "Lungs: clear.", "The abdomen may be soft, 12/12."])
 def test_clinical_sentences_are_left_out(text: str) -> None:
     assert not kept(text)
+
+
+@pytest.mark.parametrize(
+    ("text", "never"), [("LA", True), ("DOB:", True), ("La", False), ("PA Reed", False), ("Chart", True)]
+)
+def test_abbreviations_and_headings_are_no_finding_by_themselves(text: str, never: bool) -> None:
+    words = words_of(text)
+    assert is_clinical(words, range(len(words))) is never
+
+
+@pytest.mark.parametrize(
+    ("text", "size", "clinical"),
+    [
+        ("Graves disease", 1, True),
+        ("Hodgkin's lymphoma", 1, True),
+        ("Glasgow Coma Scale", 2, True),
+        ("Ms. Graves disease-free", 3, False),
+        ("Graves denies", 1, False),
+        ("Graves", 1, False),
+    ],
+)
+def test_an_eponym_is_no_person(text: str, size: int, clinical: bool) -> None:
+    assert is_clinical(words_of(text), range(size)) is clinical
