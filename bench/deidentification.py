@@ -67,10 +67,10 @@ def ours(samples: Sequence[Sample], tagger: bool) -> Work:
     The roster is built within the turn, as 'confide deid' builds it. The tagger has two threads, as many as the peer's
     libraries may take.
     """
-    from privacy.deidentify import TextDeidentifier
-    from privacy.replacement import Marks
-    from privacy.roster import roster_of
     from privacy.tagger.recognizer import Tagger
+    from privacy.text.deidentify import TextDeidentifier
+    from privacy.text.replacement import Marks
+    from privacy.text.roster import roster_of
 
     marks = Marks(neutral=False, years=True, as_of=date.today().year)
     engine = TextDeidentifier(marks, tagger=Tagger(threads=2) if tagger else None)

@@ -54,7 +54,7 @@ def plain_step() -> Work:
     import torch
 
     from clinical.classifier import soft_cross_entropy
-    from privacy.dpsgd import ROWS_AT_ONCE
+    from privacy.training.dpsgd import ROWS_AT_ONCE
 
     classifier = _classifier()
     rows = _cached(classifier)
@@ -77,7 +77,7 @@ def plain_step() -> Work:
 
 def _private(classifier: Classifier, rows: Rows) -> Work:
     from clinical.classifier import soft_cross_entropy
-    from privacy.dpsgd import StepSettings, private_gradient
+    from privacy.training.dpsgd import StepSettings, private_gradient
 
     settings = StepSettings(SIGMA, CLIP, 1.0, PATIENTS)
     return lambda _: private_gradient(classifier.tail, soft_cross_entropy, rows, range(PATIENTS), settings).loss

@@ -9,7 +9,7 @@ from email.message import Message
 from typing import Any
 
 from policies.errors import InputError
-from privacy.narrative import html_text
+from privacy.formats.narrative import html_text
 
 LARGEST_NOTE = 2_000_000
 # fmt: off

@@ -21,7 +21,7 @@ from policies.errors import IntegrityError
 from policies.models import SignedModel
 from policies.policy import Extraction as ExtractionPolicy
 from privacy.encoders import find_encoder
-from privacy.spans import Span
+from privacy.text.spans import Span
 
 MOST_EVIDENCE = 3
 _LEAST_WEIGHT, _LEAST_SHARE = 0.1, 0.1  # log-odds, and share of the strongest sentence's; less is no evidence

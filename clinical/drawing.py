@@ -11,8 +11,8 @@ from heapq import heappush, heappushpop, nlargest
 from clinical.released import ReleasedNote
 from policies.errors import InputError
 from policies.files import sha256_hex
-from privacy.certificate import Sample, Stratum, allocate
-from privacy.marks import MARK
+from privacy.guards.certificate import Sample, Stratum, allocate
+from privacy.text.marks import MARK
 
 MOST_KINDS = 4
 OTHER_KINDS = "other kinds"

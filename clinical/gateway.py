@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 from policies.access import Action, Purpose
 from policies.audit import Event
 from policies.guard import Site
-from privacy.person import person_of
-from privacy.vault import Vault
+from privacy.vault.originals import Vault
+from privacy.vault.person import person_of
 
 if TYPE_CHECKING:
     from clinical.diagnosis import ConditionModel, Extraction

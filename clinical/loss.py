@@ -11,8 +11,8 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from functools import cache
 
-from privacy.spans import Span
-from privacy.vocabulary import eponym_follows, vocabulary
+from privacy.guards.vocabulary import eponym_follows, vocabulary
+from privacy.text.spans import Span
 
 KINDS = {"medication": "drug", "anatomy": "anatomy"}  # kinds of the dictionary, and what the report calls them
 _WORD = re.compile(r"[^\W_]+")

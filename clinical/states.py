@@ -8,7 +8,7 @@ from pathlib import Path
 from safetensors.numpy import load, save
 
 from clinical.classifier import PatientStates
-from privacy.vault import Vault
+from privacy.vault.originals import Vault
 
 _RECORD = "states"
 

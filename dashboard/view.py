@@ -23,9 +23,9 @@ from policies.models import SignedModel, list_models
 from policies.policy import Role, load_policy
 from policies.releases import PoissonSampledGaussian, epsilon_text
 from policies.workspace import SERVER, Workspace
-from privacy import accounting
-from privacy.budget import open_ledger
-from privacy.certificate import Mark
+from privacy.guards.certificate import Mark
+from privacy.training import accounting
+from privacy.training.budget import open_ledger
 
 SIGN_IN = "Reachable from this computer only (127.0.0.1); sign-in comes with a later version."
 MOST_ROWS = 1000  # of the audit table at once

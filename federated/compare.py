@@ -25,7 +25,7 @@ from clinical.evaluation.diagnosis import score
 from federated.aggregate import MomentumServer, Weights, weighted_mean
 from federated.plan import Plan
 from federated.site_round import step_settings
-from privacy.dpsgd import poisson_sample, private_gradient
+from privacy.training.dpsgd import poisson_sample, private_gradient
 
 PLAIN_EPOCHS = 8
 _PLAIN_BATCH = 32

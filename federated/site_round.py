@@ -38,9 +38,9 @@ from policies.errors import BudgetError, CohortTooSmall, ConfideError, Integrity
 from policies.files import OWNER_ONLY, canonical_json, file_sha256, sha256_hex, write_whole
 from policies.guard import Site
 from policies.releases import epsilon_text
-from privacy.budget import open_ledger
-from privacy.dpsgd import StepSettings, check_gradients, poisson_sample, private_gradient
 from privacy.encoders import find_encoder
+from privacy.training.budget import open_ledger
+from privacy.training.dpsgd import StepSettings, check_gradients, poisson_sample, private_gradient
 
 _PUBLIC_ROWS = 4
 

@@ -28,9 +28,9 @@ from policies.guard import Server, Site
 from policies.models import SignedModel, sign_model, trust
 from policies.releases import epsilon_text
 from policies.workspace import Workspace
-from privacy.accounting import epsilon, sigma_for
-from privacy.budget import open_ledger
 from privacy.encoders import DEFAULT_ENCODER, find_encoder
+from privacy.training.accounting import epsilon, sigma_for
+from privacy.training.budget import open_ledger
 
 _LIBRARIES = ("confide", "torch", "transformers", "peft", "opacus", "flwr", "dp-accounting")
 _DECLARED_TO = 10  # a declared number of patients is rounded down to tens

@@ -11,13 +11,12 @@ from typing import Any
 
 from policies.legal import kept_categories
 from policies.policy import Dates, Deidentification, Places, TextMode
-from privacy.areas import area
-from privacy.dates import group_birth, offset_days, shift_fhir, to_year
-from privacy.deidentify import TextDeidentifier
+from privacy.formats.areas import area
 from privacy.identity import master_id, normal
-from privacy.normalise import clean
-from privacy.pseudonyms import Pseudonyms
-from privacy.replacement import (
+from privacy.text.dates import group_birth, offset_days, shift_fhir, to_year
+from privacy.text.deidentify import TextDeidentifier
+from privacy.text.normalise import clean
+from privacy.text.replacement import (
     OLDEST_AGE,
     BareYears,
     MadeUp,
@@ -27,9 +26,10 @@ from privacy.replacement import (
     by_category,
     marks_of,
 )
-from privacy.roster import Roster, roster_of
-from privacy.spans import Span, TextChange
-from privacy.surrogates import Surrogates
+from privacy.text.roster import Roster, roster_of
+from privacy.text.spans import Span, TextChange
+from privacy.text.surrogates import Surrogates
+from privacy.vault.pseudonyms import Pseudonyms
 
 
 @dataclass(frozen=True)

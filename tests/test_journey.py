@@ -19,7 +19,7 @@ from policies.guard import account_name, open_site
 from policies.policy import default_policy_text
 from policies.releases import PoissonSampledGaussian, epsilon_text
 from policies.workspace import Workspace
-from privacy.accounting import epsilon
+from privacy.training.accounting import epsilon
 
 FIRST, LAST = "Zephyrine", "Quillfeather"
 CANARY = re.compile(rb"zephyrine|quillfeather", re.IGNORECASE)

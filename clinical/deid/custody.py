@@ -9,11 +9,11 @@ from clinical.deid.worker import Work
 from policies.files import canonical_json
 from policies.guard import Site
 from policies.policy import PseudonymKind, TextMode
-from privacy.codes import CodeBook
 from privacy.identity import master_id
-from privacy.pseudonyms import Pseudonyms
-from privacy.replacement import Tokens
-from privacy.vault import Vault
+from privacy.text.replacement import Tokens
+from privacy.vault.codes import CodeBook
+from privacy.vault.originals import Vault
+from privacy.vault.pseudonyms import Pseudonyms
 
 
 class Custody:

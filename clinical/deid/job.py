@@ -34,10 +34,10 @@ from policies.guard import Site
 from policies.keys import PublicKey
 from policies.legal import check_basis, clauses, statement
 from policies.policy import Dates, TextMode
-from privacy.columns import column_rules
+from privacy.formats.columns import column_rules
+from privacy.guards.sweep import Sweep
 from privacy.subject import Settings
-from privacy.surrogates import names_taken
-from privacy.sweep import Sweep
+from privacy.text.surrogates import names_taken
 
 Advance = Callable[[int], None]
 

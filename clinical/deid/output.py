@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import IO, Self
 
 from policies.files import canonical_json
-from privacy.codes import replace_codes
 from privacy.records import DeidentifiedRecord, Format
+from privacy.vault.codes import replace_codes
 
 DOCUMENTS = "documents.ndjson"
 

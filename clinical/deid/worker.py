@@ -11,16 +11,16 @@ from clinical.formats.source import Problem
 from clinical.loss import clinical_loss
 from policies.files import canonical_json
 from policies.policy import Dates
-from privacy.columns import ColumnRules, deidentify_row, row_text
-from privacy.date_guard import date_findings
-from privacy.er7 import parse_message
-from privacy.fhir import deidentify_resource
-from privacy.fhir_notes import note_text
-from privacy.hl7 import deidentify_message, note_of
+from privacy.formats.columns import ColumnRules, deidentify_row, row_text
+from privacy.formats.er7 import parse_message
+from privacy.formats.fhir import deidentify_resource
+from privacy.formats.fhir_notes import note_text
+from privacy.formats.hl7 import deidentify_message, note_of
+from privacy.guards.date_guard import date_findings
+from privacy.guards.sweep import Sweep
 from privacy.records import DeidentifiedRecord, Format, RawRecord
-from privacy.replacement import Tokens
 from privacy.subject import Deidentifier, Settings, Subject
-from privacy.sweep import Sweep
+from privacy.text.replacement import Tokens
 
 QUARANTINE = "quarantined"
 _ATTACHED = "data"  # base64 of a text that is looked at by itself

@@ -102,10 +102,10 @@ def evaluate_phi(
     Raises:
         InputError: a line of a file cannot be used, or no note of the gold standard is there.
     """
-    from privacy.deidentify import TextDeidentifier  # Presidio takes seconds to import
-    from privacy.replacement import Marks
-    from privacy.roster import roster_of
     from privacy.tagger.recognizer import Tagger
+    from privacy.text.deidentify import TextDeidentifier  # Presidio takes seconds to import
+    from privacy.text.replacement import Marks
+    from privacy.text.roster import roster_of
 
     beside = notes.with_name("Patient.ndjson")
     known = (patients or (beside if beside.is_file() else None)) if roster else None

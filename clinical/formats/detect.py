@@ -18,7 +18,7 @@ from clinical.formats.table import looks_like_table, open_table
 from clinical.formats.text import is_html, open_text
 from clinical.manifest import MANIFEST
 from policies.errors import InputError
-from privacy.columns import ColumnRules, column_rules
+from privacy.formats.columns import ColumnRules, column_rules
 from privacy.identity import master_id
 from privacy.records import Format
 

@@ -17,8 +17,8 @@ from clinical.formats.bundles import entries, patients_named
 from clinical.formats.source import Place, Problem
 from policies.errors import InputError
 from policies.files import canonical_json, sha256_hex
-from privacy.fhir_notes import attachments, contained_in, note_text, plain_attachment
-from privacy.fhir_rules import known_types
+from privacy.formats.fhir_notes import attachments, contained_in, note_text, plain_attachment
+from privacy.formats.fhir_rules import known_types
 from privacy.records import Format, RawRecord
 
 LONGEST_LINE = 64 * 1024 * 1024

@@ -16,8 +16,8 @@ from clinical.attachments import LARGEST_NOTE, UnreadableNote, read_attachment
 from clinical.formats.hl7_people import others_of, patient_of, record_number
 from clinical.formats.merging import by_birth, merged
 from clinical.formats.source import Place, Problem
-from privacy.er7 import BrokenMessage, Message, Segment, parse_message
-from privacy.hl7 import hl7_table, note_of
+from privacy.formats.er7 import BrokenMessage, Message, Segment, parse_message
+from privacy.formats.hl7 import hl7_table, note_of
 from privacy.records import Format, RawRecord
 
 LONGEST_LINE = 64 * 1024 * 1024

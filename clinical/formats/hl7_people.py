@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from privacy.er7 import Message, Segment
-from privacy.hl7 import hl7_table, staff_parts, telecom_of
+from privacy.formats.er7 import Message, Segment
+from privacy.formats.hl7 import hl7_table, staff_parts, telecom_of
 
 _RECORD_NUMBERS = ("MR", "MRN", "PI")
 _GENDERS = {"F": "female", "M": "male", "O": "other"}

@@ -15,7 +15,7 @@ from clinical.formats.merging import by_birth, merged
 from clinical.formats.source import Place, Problem
 from clinical.formats.table_people import others_of, patient_id_of, patient_of
 from policies.errors import InputError
-from privacy.columns import ColumnRules, column_rules, file_name, row_text
+from privacy.formats.columns import ColumnRules, column_rules, file_name, row_text
 from privacy.records import Format, RawRecord
 
 DELIMITERS = ",;\t|"

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from privacy.columns import ColumnRules, date_of, person_name
+from privacy.formats.columns import ColumnRules, date_of, person_name
 
 _TYPES = {"mrn": "MR", "ssn": "SS", "account": "AN", "license": "DL", "health_plan": "MB", "identifier": ""}
 _TELECOM = ("phone", "fax", "email")

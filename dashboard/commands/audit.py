@@ -33,7 +33,7 @@ def verify(site: SitesOption = None, workspace: WorkspaceOption = None) -> None:
     from policies.audit import read_checkpoint, read_entries
     from policies.keys import open_keys
     from policies.workspace import SiteHome, Workspace
-    from privacy.budget import check_bookings
+    from privacy.training.budget import check_bookings
 
     for home in _homes(Workspace.find(workspace), site):
         key = open_keys(home.keys, home.name).public

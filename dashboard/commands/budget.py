@@ -23,7 +23,7 @@ def show(site: SitesOption = None, as_json: JsonOption = False, workspace: Works
     from policies.guard import open_site
     from policies.releases import epsilon_text
     from policies.workspace import Workspace
-    from privacy.budget import open_ledger
+    from privacy.training.budget import open_ledger
 
     place, rows = Workspace.find(workspace), []
     for home in chosen_sites(place, site):

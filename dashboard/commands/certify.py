@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from clinical.review import Review, ReviewNote
     from policies.guard import Site
     from policies.keys import PublicKey
-    from privacy.certificate import Mark
+    from privacy.guards.certificate import Mark
 
 app = typer.Typer(
     no_args_is_help=True,

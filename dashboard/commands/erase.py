@@ -11,7 +11,7 @@ from dashboard.options import PurposeOption, SiteOption, WorkspaceOption, chosen
 from policies.workspace import Workspace
 
 if TYPE_CHECKING:
-    from privacy.erasure import Erasure
+    from privacy.vault.erasure import Erasure
 
 app = typer.Typer(no_args_is_help=True, help="Erase a patient, and check the proof of it.")
 
@@ -28,7 +28,7 @@ def erase(
 
     [dim]Example: confide erase patient 0f3c51d2a7b84e6690c1d2e3f4a5b6c7 --purpose PATRQT[/]
     """
-    from privacy.erasure import erase_patient
+    from privacy.vault.erasure import erase_patient
 
     opened, wanted = chosen_site(Workspace.find(workspace), site), chosen_purpose(purpose)
     if not yes:
@@ -47,7 +47,7 @@ def verify(
     [dim]Example: confide erase verify confide-workspace/sites/north/erasures/PROOF.json[/]
     """
     from dashboard.console import say
-    from privacy.erasure import verify_erasure
+    from privacy.vault.erasure import verify_erasure
 
     done = verify_erasure(chosen_site(Workspace.find(workspace), site), proof)
     say("the proof holds: it is signed by the site, the log tells the same, and no key of this patient is left")

@@ -12,8 +12,8 @@ from policies.workspace import Workspace
 
 if TYPE_CHECKING:
     from policies.guard import Site
-    from privacy.person import Person
-    from privacy.reidentification import Request
+    from privacy.vault.person import Person
+    from privacy.vault.reidentification import Request
 
 _SHORT = 12
 app = typer.Typer(
@@ -37,7 +37,7 @@ def request(
     [dim]Example: confide reidentify request 0f3c51d2a7b84e6690c1d2e3f4a5b6c7 --purpose TREAT --reason "late result"[/]
     """
     from dashboard.console import say
-    from privacy import reidentification
+    from privacy.vault import reidentification
 
     asked = reidentification.request(_opened(site, workspace), patient, chosen_purpose(purpose), reason)
     say(f"request {asked.id}: now another person runs 'confide reidentify approve {asked.id}' or refuses it")
@@ -50,7 +50,7 @@ def approve(request_id: RequestArgument, site: SiteOption = None, workspace: Wor
     [dim]Example: confide reidentify approve 5f0c2a9be417[/]
     """
     from dashboard.console import say
-    from privacy import reidentification
+    from privacy.vault import reidentification
 
     asked = reidentification.approve(_opened(site, workspace), request_id)
     say(f"request {asked.id} approved: {asked.requester} may see the patient until {asked.expires}")
@@ -68,7 +68,7 @@ def refuse(
     [dim]Example: confide reidentify refuse 5f0c2a9be417 --reason "the chart has it"[/]
     """
     from dashboard.console import say
-    from privacy import reidentification
+    from privacy.vault import reidentification
 
     asked = reidentification.refuse(_opened(site, workspace), request_id, reason)
     say(f"request {asked.id} refused")
@@ -91,7 +91,7 @@ def show(
     [dim]Example: confide reidentify show 5f0c2a9be417[/]
     """
     from dashboard.console import say, table
-    from privacy import reidentification
+    from privacy.vault import reidentification
 
     opened = _opened(site, workspace)
     if text is None:
@@ -110,7 +110,7 @@ def list_all(as_json: JsonOption = False, site: SiteOption = None, workspace: Wo
     from dataclasses import asdict
 
     from dashboard.console import say, table
-    from privacy.reidentification import list_requests
+    from privacy.vault.reidentification import list_requests
 
     found = list_requests(_opened(site, workspace))
     if as_json:

@@ -10,7 +10,7 @@ from dashboard.pages import as_sentences, open_page, say_missing
 from policies.access import Action, Purpose
 from policies.guard import Site
 from policies.workspace import Workspace
-from privacy.certificate import Mark
+from privacy.guards.certificate import Mark
 
 _MARKS = "marks of this session"
 

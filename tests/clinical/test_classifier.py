@@ -23,7 +23,7 @@ from clinical.classifier import (
 from clinical.dataset import Dataset, LabelledNote, read_dataset
 from clinical.encoder import Classifier
 from clinical.labels import LabelRule, LabelSource
-from privacy.dpsgd import StepSettings, private_gradient
+from privacy.training.dpsgd import StepSettings, private_gradient
 from tests.clinical.encoders import tiny_classifier
 from tests.clinical.notes import LABELS, SENTENCES, cohort, write
 

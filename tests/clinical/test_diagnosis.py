@@ -15,7 +15,7 @@ from clinical.extraction import read_note
 from policies.errors import IntegrityError
 from policies.models import SignedModel
 from policies.policy import Extraction as Settings
-from privacy.deidentify import Span
+from privacy.text.deidentify import Span
 from tests.clinical.models import fitted_weights, plan_of, sign
 from tests.clinical.notes import SENTENCES
 

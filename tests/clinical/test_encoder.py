@@ -12,7 +12,7 @@ from clinical.classifier import soft_cross_entropy
 from clinical.encoder import Classifier
 from clinical.windows import cut
 from policies.errors import InputError, TrainingError
-from privacy.dpsgd import check_gradients
+from privacy.training.dpsgd import check_gradients
 from tests.clinical.encoders import tiny_classifier
 
 TEXTS = ("Cough and fever for days.", "Chest pain.", "", "Vomits since the morning. " * 4)

@@ -15,7 +15,7 @@ from policies.guard import Site, open_site
 from policies.models import SignedModel
 from policies.policy import default_policy_text
 from policies.workspace import Workspace
-from privacy.vault import Vault
+from privacy.vault.originals import Vault
 
 NAME, TEXT = "Zebulon", "Cough and fever for days."
 ROLES = '["clinician", "hospital_it", "compliance_officer"]'

@@ -10,7 +10,7 @@ from collections import Counter
 import pytest
 
 from clinical.loss import clinical_loss
-from privacy.spans import Span
+from privacy.text.spans import Span
 
 
 def lost(text):

@@ -10,7 +10,7 @@ import pytest
 from clinical.classifier import PatientStates
 from clinical.states import read_states, write_states
 from policies.errors import IntegrityError
-from privacy.vault import Vault
+from privacy.vault.originals import Vault
 
 KEK = bytes(range(32))
 

@@ -18,8 +18,8 @@ from policies.models import sign_model, trust
 from policies.policy import default_policy_text
 from policies.releases import epsilon_text
 from policies.workspace import WORKSPACE_VARIABLE, Workspace
-from privacy.accounting import epsilon
 from privacy.encoders import DEFAULT_ENCODER, find_encoder
+from privacy.training.accounting import epsilon
 from tests.clinical.exports import document, patient, write_export
 
 CANARY = "Zebulon"

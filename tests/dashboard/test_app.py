@@ -13,7 +13,7 @@ from dashboard import view
 from policies.audit import Event, read_entries
 from policies.errors import AccessDenied
 from policies.policy import Role
-from privacy.vault import Vault
+from privacy.vault.originals import Vault
 from tests.dashboard.conftest import CANARY, HOSTILE, NOTE, the_plan
 
 DASHBOARD = Path(__file__).parents[2] / "dashboard"
@@ -195,7 +195,7 @@ def test_an_altered_log_is_said_in_red_and_nothing_of_it_is_shown_or_exported(wo
 
 def test_an_unequal_ledger_is_said_in_red(workspace, site):
     from policies.ledger import Ledger
-    from privacy.accounting import epsilon
+    from privacy.training.accounting import epsilon
 
     Ledger(site.home.ledger_url, epsilon, epsilon=8.0, delta=1e-5).book("x", 1, the_plan().release_of_round())
     assert "NOT equal" in as_role(Role.COMPLIANCE_OFFICER).error[0].value

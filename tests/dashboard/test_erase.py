@@ -12,7 +12,7 @@ from dashboard.commands.erase import app
 from policies import guard
 from policies.errors import AccessDenied, IntegrityError
 from policies.workspace import Workspace
-from privacy.erasure import NOT_COVERED, holdings
+from privacy.vault.erasure import NOT_COVERED, holdings
 from tests.privacy.hospital import at, hospital
 
 Run = Callable[..., Result]

@@ -13,8 +13,8 @@ from dashboard.commands.reidentify import app
 from policies import guard
 from policies.errors import AccessDenied, InputError
 from policies.workspace import Workspace
-from privacy.sealing import seal_value
-from privacy.vault import Vault
+from privacy.vault.originals import Vault
+from privacy.vault.sealing import seal_value
 from tests.privacy.hospital import CANARY, at, hospital
 
 REASON = "a critical result"

@@ -23,7 +23,7 @@ from policies.errors import AccessDenied, IntegrityError, PolicyError
 from policies.guard import open_site
 from policies.policy import Role
 from policies.releases import PoissonSampledGaussian
-from privacy.accounting import epsilon
+from privacy.training.accounting import epsilon
 from tests.dashboard.conftest import HOSTILE, NOTE, the_plan
 
 

@@ -17,7 +17,7 @@ from policies.audit import Event, read_entries
 from policies.errors import IntegrityError
 from policies.guard import Site
 from policies.workspace import WORKSPACE_VARIABLE, Workspace
-from privacy.budget import open_ledger
+from privacy.training.budget import open_ledger
 
 pytestmark = pytest.mark.usefixtures("flower")
 CANARY = "Zebulon was seen on 3/14/2019"

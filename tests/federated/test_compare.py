@@ -16,7 +16,7 @@ from federated.aggregate import Weights
 from federated.compare import PLAIN_EPOCHS, Comparison, States
 from federated.plan import Plan
 from federated.site_round import label_rule, plan_classifier
-from privacy.dpsgd import StepSettings, private_gradient
+from privacy.training.dpsgd import StepSettings, private_gradient
 from tests.clinical.notes import cohort, write
 
 Parts = tuple[Comparison, dict[str, States], Weights]

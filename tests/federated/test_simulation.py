@@ -23,8 +23,8 @@ from policies.guard import Server, Site, open_server
 from policies.models import SignedModel, open_model
 from policies.releases import PoissonSampledGaussian, epsilon_text
 from policies.workspace import Workspace
-from privacy.accounting import epsilon
-from privacy.budget import open_ledger
+from privacy.training.accounting import epsilon
+from privacy.training.budget import open_ledger
 from tests.contracts import norm
 from tests.federated.hospitals import ROUNDS, SITES, hospital, new_workspace, set_policy
 

@@ -30,8 +30,8 @@ from policies.errors import (
 from policies.files import canonical_json, file_sha256
 from policies.guard import Site, open_site
 from policies.workspace import Workspace
-from privacy.budget import open_ledger
-from privacy.dpsgd import secure_gaussian
+from privacy.training.budget import open_ledger
+from privacy.training.dpsgd import secure_gaussian
 from tests.clinical.notes import cohort, write
 from tests.federated.hospitals import PATIENTS, hospital, plan_for, release, set_policy
 

@@ -31,8 +31,8 @@ from policies.guard import open_server
 from policies.models import list_models, open_model, sign_model, trust
 from policies.releases import PoissonSampledGaussian, epsilon_text
 from policies.workspace import Workspace
-from privacy.accounting import epsilon
-from privacy.budget import open_ledger
+from privacy.training.accounting import epsilon
+from privacy.training.budget import open_ledger
 from tests.clinical.notes import LABELS, cohort, write
 from tests.contracts import made
 from tests.federated.hospitals import PATIENTS, SITES, hospital, release

@@ -8,7 +8,7 @@ from pathlib import Path
 from policies.guard import Site, open_site
 from policies.policy import default_policy_text
 from policies.workspace import Workspace
-from privacy.vault import Vault
+from privacy.vault.originals import Vault
 
 CANARY = "Zebulon"
 PEOPLE = """alice = ["clinician"]

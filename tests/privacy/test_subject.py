@@ -4,9 +4,9 @@ from datetime import date
 import pytest
 
 from policies.policy import Deidentification
-from privacy.replacement import Tokens
-from privacy.sealing import open_text
 from privacy.subject import Deidentifier, Settings
+from privacy.text.replacement import Tokens
+from privacy.vault.sealing import open_text
 
 SECRET = bytes(32)
 PATIENT = {

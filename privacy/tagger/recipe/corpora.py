@@ -12,9 +12,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from policies.errors import InputError
-from privacy.identifiers import table_recognizers
 from privacy.tagger.recipe.people import held_back, listed, names, vocabulary
 from privacy.tagger.words import Common
+from privacy.text.identifiers import table_recognizers
 
 _BREAK = re.compile(r"\s*\n\s*|(?<=[a-z0-9)]{3}[.!?])\s+")
 _LETTERS = re.compile(r"[^\W\d_]+")

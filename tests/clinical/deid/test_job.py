@@ -17,8 +17,8 @@ from policies.files import file_sha256, sha256_hex
 from policies.guard import open_site
 from policies.policy import default_policy_text
 from policies.workspace import Workspace
-from privacy.pseudonyms import Pseudonyms
-from privacy.vault import Vault
+from privacy.vault.originals import Vault
+from privacy.vault.pseudonyms import Pseudonyms
 from tests.clinical.exports import CANARY, condition, document, note_text, patient, write_export
 
 

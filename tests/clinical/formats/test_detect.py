@@ -5,7 +5,7 @@ import pytest
 from clinical.formats.detect import kind_of, open_source
 from clinical.formats.source import Problem
 from policies.errors import InputError
-from privacy.columns import ColumnRules
+from privacy.formats.columns import ColumnRules
 from privacy.records import Format, RawRecord
 
 PATIENT = {

@@ -8,7 +8,7 @@ from clinical.formats import fhir
 from clinical.formats.fhir import open_fhir
 from clinical.formats.source import Problem
 from policies.errors import InputError
-from privacy.fhir_notes import attached_text
+from privacy.formats.fhir_notes import attached_text
 from privacy.records import RawRecord
 from tests.clinical.exports import CANARY, condition, document, patient, write_export
 

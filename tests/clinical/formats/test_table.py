@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from clinical.formats.source import Problem
 from clinical.formats.table import looks_like_table, open_table
 from policies.errors import InputError
-from privacy.columns import ColumnRules
+from privacy.formats.columns import ColumnRules
 from privacy.identity import master_id
 from privacy.records import Format, RawRecord
 
