@@ -108,7 +108,8 @@ def _codes_of(
     if source is LabelSource.CATEGORY:
         yield from category_codes(document)
         return
-    for encounter in document.get("context", {}).get("encounter", ()):
+    context = document.get("context", {})  # of R5 the encounters themselves, of R4 what holds them
+    for encounter in context if isinstance(context, list) else context.get("encounter", ()):
         yield from by_encounter.get((_subject(document), encounter.get("reference", "")), ())
 
 

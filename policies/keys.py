@@ -18,6 +18,7 @@ from policies.errors import IntegrityError
 from policies.files import OWNER_ONLY, storage_errors, write_whole
 
 _SIGNING, _WRAPPING, _PSEUDONYMS = "signing.key", "wrapping.key", "pseudonyms.key"
+_PUBLIC = "public.pem"  # for others: what verifies this holder's signatures
 _KEY_BYTES = 32
 
 
@@ -68,7 +69,10 @@ def create_keys(folder: Path, name: str) -> KeyRing:
             for file in (_WRAPPING, _PSEUDONYMS, _SIGNING):  # signing last: a folder that has it is complete
                 if not (folder / file).exists():
                     write_whole(folder / file, os.urandom(_KEY_BYTES), OWNER_ONLY)
-    return open_keys(folder, name)
+    keys = open_keys(folder, name)
+    if not (folder / _PUBLIC).exists():
+        write_whole(folder / _PUBLIC, public_key_pem(keys.public))
+    return keys
 
 
 @contextmanager

@@ -161,7 +161,7 @@ class _Job:
                 self.tally.merge(counts)
                 advance(len(batch))
         self.unfinished.replace(self.problem_file)
-        write_whole(self.loss_file, canonical_json(dict(self.tally.loss.most_common())), OWNER_ONLY)
+        write_whole(self.loss_file, canonical_json(dict(self.tally.loss.most_common())) + b"\n", OWNER_ONLY)
         journal.end()
 
     def facts(self) -> dict[str, Any]:

@@ -83,7 +83,8 @@ def show(site: str, out: Path, report: DeidReport) -> None:
     if report.resumed:
         say(f"{report.resumed} of the records were done by an earlier run that was stopped")
     rows = sorted(report.findings.items(), key=lambda item: -item[1])
-    table("replaced in text", ("identifier", "times"), rows)
+    if rows:
+        table("replaced in text", ("identifier", "times"), rows)
     if dropped := sum(report.dropped.values()):
         say(f"{dropped} elements of records that no rule lets through were dropped")
     if report.problems:
@@ -91,4 +92,4 @@ def show(site: str, out: Path, report: DeidReport) -> None:
         say(f"file and line of each: {report.problem_file}")
     if report.guards:
         table("what the guards saw", ("kind", "times"), sorted(report.guards.items()))
-    say(f"clinical words that vanished with identifiers, for this hospital alone: {report.loss_file}")
+    say(f"clinical words that vanished with identifiers: {report.loss_file}")

@@ -62,6 +62,13 @@ def test_a_condition_of_another_patient_labels_nothing(tmp_path: Path) -> None:
     assert both.notes == alone.notes
 
 
+def test_encounters_are_found_where_r4_and_where_r5_name_them(tmp_path: Path) -> None:
+    r4 = [document("d1", "a", "one", encounter="e1"), condition("c1", "a", "e1", "I50")]
+    r5 = [{**r4[0], "context": r4[0]["context"]["encounter"]}, r4[1]]
+    found = [read_dataset(write(tmp_path / name, own), BY_CONDITION).notes for name, own in (("r4", r4), ("r5", r5))]
+    assert found[0] == found[1] != {}
+
+
 def test_an_empty_folder_is_refused(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="no de-identified documents"):
         read_dataset(write(tmp_path, [condition("c1", "a", "e1", "I50")]), BY_CONDITION)

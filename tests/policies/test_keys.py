@@ -22,7 +22,7 @@ FILES = ["signing.key", "wrapping.key", "pseudonyms.key"]
 def test_created_keys_are_three_secrets_that_only_their_owner_reads(tmp_path: Path) -> None:
     create_keys(tmp_path / "keys", "north")
     assert (tmp_path / "keys").stat().st_mode & 0o777 == 0o700
-    assert {path.name for path in (tmp_path / "keys").iterdir()} == set(FILES)
+    assert {path.name for path in (tmp_path / "keys").iterdir()} == {*FILES, "public.pem"}
     secrets = [(tmp_path / "keys" / file).read_bytes() for file in FILES]
     assert len(set(secrets)) == 3
     assert {len(secret) for secret in secrets} == {32}

@@ -28,6 +28,7 @@ STRICT = {
 VALUES = {
     "mode": tuple(TextMode), "pseudonyms": tuple(PseudonymKind), "dates": tuple(Dates), "keep_weekdays": (True, False),
     "organisations": tuple(Organisations), "places": tuple(Places),
+    "tagger": (True, False),
 }  # fmt: skip
 # Written here by hand from the clauses, and not read from the table that is tested
 REFUSED = {
@@ -38,6 +39,7 @@ REFUSED = {
     ("safe_harbor", "dates", "keep"): "164.514(b)(2)(i)(C)",
     ("safe_harbor", "organisations", "keep"): "164.514(b)(2)(i)(A)",
     ("safe_harbor", "places", "city"): "164.514(b)(2)(i)(B)",
+    ("safe_harbor", "tagger", False): "164.514(b)(2)(i)(A)",
     ("limited_data_set", "mode", "encrypt"): "164.514(e)(2)",
     ("limited_data_set", "organisations", "keep"): "164.514(e)(2)(i)",
 }
@@ -57,10 +59,11 @@ def test_each_value_under_each_basis(basis: str, key: str, value: Any) -> None:
     with pytest.raises(PolicyError) as caught:
         check_basis(rules(basis, **{key: value}))
     assert clause in caught.value.message
-    assert f"'{key} = \"{value}\"'" in caught.value.message
+    written = str(value).lower() if isinstance(value, bool) else f'"{value}"'
+    assert f"'{key} = {written}'" in caught.value.message
     chosen = caught.value.message.rsplit("choose ", 1)[1].replace('"', "").split(" or ")
     for better in chosen:
-        check_basis(rules(basis, **{key: better}))
+        check_basis(rules(basis, **{key: better == "true" if isinstance(value, bool) else better}))
 
 
 def test_every_wrong_key_is_named_at_once() -> None:

@@ -156,6 +156,7 @@ def test_a_transform_that_the_legal_basis_does_not_allow_is_refused(workspace, s
 
 def test_under_safe_harbor_codes_come_from_nothing_but_the_vault(workspace, source, tmp_path):
     policy(workspace, legal_basis="safe_harbor", pseudonyms="random")
+    workspace.policy.write_text(workspace.policy.read_text().replace("tagger = false", "tagger = true"))
     site = open_site(workspace, "north", "alice")
     run(site, source, tmp_path / "one")
     keyed = Pseudonyms(site.keys.pseudonyms)
