@@ -57,6 +57,7 @@ class Worker:
 
     def __init__(self, settings: Settings, sweep: Sweep, columns: ColumnRules) -> None:
         self._deidentifier = Deidentifier(settings)
+        self._deidentifier.subject(None).text("Ada Byron")  # what fails here is our fault, and no record's
         self._shifts = settings.rules.dates is Dates.SHIFT
         self._sweep, self._columns = sweep, columns
 

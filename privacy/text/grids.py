@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from presidio_analyzer import EntityRecognizer, RecognizerResult
@@ -16,6 +16,10 @@ _RULER = re.compile(r"[\s|+:=_-]*")
 _TRIM = " *_#:.\"'"
 _NAME = re.compile(r"(?!.*\d)(?=.*[^\W\d_]{2}).{2,48}")
 _CODE = re.compile(r"(?=(?:\D*\d){4})(?:[A-Za-z]{1,4} )?[\w./#-]+(?: \d{1,4})*")
+_DATE = re.compile(
+    r"(?=.*\d)(?:\d{1,4}[/.-]\w|\d{1,2}(?:st|nd|rd|th)?[ -]?[A-Za-z]{3}|\d{6}"
+    r"|(?i:jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec|mon|tue|wed|thu|fri|sat|sun)[a-z]{0,6}[-., ]).{0,40}"
+)
 _NUMBER = re.compile(r"(?=.*\d).{1,60}")
 
 
@@ -55,7 +59,7 @@ class GridRecognizer(EntityRecognizer):  # type: ignore[misc]
                     header = []
                 continue
             named = [(self._category(cell.text.strip(_TRIM)), cell) for cell in cells]
-            if sum(category is not None for category, _ in named) >= FEWEST_HEADINGS:
+            if sum(category is not None for category, _ in named) >= FEWEST_HEADINGS or _is_log(named):
                 header = [(c, _Cell(cell.start - line.start(), cell.end - line.start(), "")) for c, cell in named]
             elif header:
                 yield from self._values(header, cells, line.start())
@@ -73,12 +77,19 @@ class GridRecognizer(EntityRecognizer):  # type: ignore[misc]
     def _fits(self, category: str, value: str) -> bool:
         if category == "HEALTH_PLAN":  # a column "Plan" may hold treatments
             return bool(_CODE.fullmatch(value))
+        if category == "DATE":
+            return bool(_DATE.fullmatch(value))
         if category not in ("NAME", "ADDRESS", "HOSPITAL"):
             return bool(_NUMBER.fullmatch(value))
         return bool(category != "NAME" or _NAME.fullmatch(value)) and not self._stop.issuperset(value.lower().split())
 
     def _category(self, heading: str) -> str | None:
         return next((c for c, pattern in self._headings.items() if pattern.fullmatch(heading)), None)
+
+
+def _is_log(named: Sequence[tuple[str | None, _Cell]]) -> bool:
+    """Whether these are the headings of a log: a column of dates, and then at least two of what was measured."""
+    return len(named) > FEWEST_HEADINGS and [category for category, _ in named if category] == ["DATE"] == [named[0][0]]
 
 
 def _cells(line: str, start: int) -> Iterator[_Cell]:

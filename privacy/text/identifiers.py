@@ -21,7 +21,7 @@ from privacy.text.grids import GridRecognizer
 
 TIMEOUT_SECONDS = 20.0
 _PIECE = regex.compile(r"[^\n]{160,400}?\.[ ]|[^\n]*\n|[^\n]+\Z")
-_TABLES = ("_names", "_ages", "_dates", "_contacts", "_numbers", "_places")
+_TABLES = ("_names", "_ages", "_dates", "_contacts", "_numbers", "_codes", "_places")
 _CODES = frozenset({"MRN", "HEALTH_PLAN", "ACCOUNT", "LICENSE", "ID", "DEVICE", "VEHICLE"})
 # A code whole: digits, letters and what joins them; a word behind a dot, a slash or a dash is no part of it
 _CODE = regex.compile(

@@ -192,6 +192,16 @@ def test_several_workers_write_the_same_bytes_as_one(workspace, tmp_path, monkey
     assert sum(counted) == 28
 
 
+def test_a_fault_of_ours_is_not_taken_for_one_of_the_records(site, source, tmp_path, monkeypatch):
+    def broken(*_):
+        raise ValueError("a table that does not parse")
+
+    monkeypatch.setattr("privacy.subject.TextDeidentifier", broken)
+    with pytest.raises(ValueError, match="does not parse"):
+        run(site, source, tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+
+
 class Killed(BaseException):
     pass
 

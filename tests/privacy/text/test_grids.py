@@ -53,3 +53,9 @@ def test_who_prescribed():
 )
 def test_other_tables_are_left_alone(text):
     assert found(text) == []
+
+
+def test_days_in_the_first_column_of_a_log():
+    assert found("date        pre   post  by\n12/9        81.2  78.9  GD\nWBC 12      9     4     GD") == [
+        ("12/9", "DATE")
+    ]
