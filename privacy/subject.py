@@ -112,17 +112,21 @@ class Subject:
         """The pseudonym of a business identifier, the same in all formats."""
         return self._code("identifier", normal(value))
 
-    def text(self, value: str) -> str:
-        """Free text with its identifiers replaced."""
+    def text(self, value: str, tagged: bool = True) -> str:
+        """Free text with its identifiers replaced.
+
+        Args:
+            tagged: whether the tagger reads it too; not where it is the term of a code.
+        """
         original = clean(value).text
-        spans = self.find(original)
+        spans = self.find(original, tagged)
         output = self._owner.text.apply(original, spans)
         self.changes.append(TextChange(original, output, spans))
         return output
 
-    def find(self, value: str) -> tuple[Span, ...]:
+    def find(self, value: str, tagged: bool = True) -> tuple[Span, ...]:
         """The identifiers in a text, with what the policy puts in the place of each."""
-        found = self._owner.text.find(value, self._roster)
+        found = self._owner.text.find(value, self._roster, tagged)
         return tuple(replace(s, replacement=self._replace(value[s.start : s.end], s)) for s in found)
 
     @property

@@ -181,11 +181,15 @@ class _Values:
     def _code(self, value: str) -> str:
         codes = re.split(r"[;,|\s]+", value)
         several = len(codes) == 1 or all(re.search(r"\d", code) for code in codes)  # words are no list of codes
-        return value if several and all(map(_CODE.fullmatch, codes)) and not self._subject.find(value) else ""
+        return (
+            value
+            if several and all(map(_CODE.fullmatch, codes)) and not self._subject.find(value, tagged=False)
+            else ""
+        )
 
     def _keep(self, value: str) -> str:
         shaped = _NUMBER.fullmatch(value) or _SHORT.fullmatch(value)
-        return value if shaped and not self._subject.find(value) else ""
+        return value if shaped and not self._subject.find(value, tagged=False) else ""
 
 
 def file_name(value: str) -> str:

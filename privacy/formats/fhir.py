@@ -91,14 +91,14 @@ class _Walk:
             self.dropped += 1
         return result
 
-    def text(self, value: str) -> str | None:
+    def text(self, value: str, tagged: bool = True) -> str | None:
         if value not in self._texts:  # a display and the text beside it are mostly one
-            self._texts[value] = self.subject.text(value) if value.strip() else ""
+            self._texts[value] = self.subject.text(value, tagged) if value.strip() else ""
         return self._texts[value] or None
 
     def label(self, value: str) -> str | None:
         """A short code of nobody's list, which must hold nothing that text would lose."""
-        return value if _LOCAL_CODE.fullmatch(value) and self.text(value) == value else None
+        return value if _LOCAL_CODE.fullmatch(value) and self.text(value, tagged=False) == value else None
 
     def date(self, value: str) -> str | None:
         return self.subject.date(value) if _DATE.fullmatch(value) else None
@@ -131,7 +131,7 @@ class _Walk:
         kept: dict[str, Any] = {"code": code}
         if isinstance(system, str):
             kept["system"] = system if public else CODE_SYSTEM + self.subject.code("CodeSystem", system)
-        if isinstance(value.get("display"), str) and (display := self.text(value["display"])):
+        if isinstance(value.get("display"), str) and (display := self.text(value["display"], tagged=not public)):
             kept["display"] = display
         return self._counted(value, kept)
 

@@ -203,7 +203,7 @@ class _Values:
 
     def _is_code(self, value: str) -> bool:
         short = len(value) <= _UNMISTAKABLE
-        return _CODE.fullmatch(value) is not None and (short or not self._subject.find(value))
+        return _CODE.fullmatch(value) is not None and (short or not self._subject.find(value, tagged=False))
 
     def _search(self, value: str) -> str:
         if value not in self._searched:

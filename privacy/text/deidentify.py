@@ -61,16 +61,20 @@ class TextDeidentifier:
     def _anonymizer(self) -> AnonymizerEngine:
         return AnonymizerEngine()
 
-    def find(self, text: str, roster: Roster | None = None) -> tuple[Span, ...]:
+    def find(self, text: str, roster: Roster | None = None, tagged: bool = True) -> tuple[Span, ...]:
         """Every identifier in `text`, in order and without overlaps.
 
         Marks that already stand in the text are left alone. Tables and rosters search their own output until they find
         nothing more, so that they find the same twice as once; the tagger reads the note once, as it was written, for
         it was not taught to read around marks. Characters that hide an identifier, such as
         a zero-width joiner within a name, are looked through.
+
+        Args:
+            tagged: whether the tagger reads it, which knows notes and not the terms of a code system.
         """
         cleaned = clean(text)
-        spans = self._found(cleaned.text, roster)
+        taggers = [self.tagger] if self.tagger and tagged else []
+        spans = self._found(cleaned.text, roster, taggers)
         if cleaned.text == text:
             return spans
         places = (cleaned.original_span(span.start, span.end) for span in spans)
@@ -84,9 +88,9 @@ class TextDeidentifier:
         operators = {str(i): OperatorConfig("replace", {"new_value": s.replacement}) for i, s in enumerate(spans)}
         return str(self._anonymizer.anonymize(text, results, operators).text)
 
-    def _found(self, text: str, roster: Roster | None) -> tuple[Span, ...]:
+    def _found(self, text: str, roster: Roster | None, taggers: Sequence[EntityRecognizer]) -> tuple[Span, ...]:
         rosters = [roster] if roster else []
-        spans = self._grown(text, (), self._search(text, rosters, [self.tagger] if self.tagger else []))
+        spans = self._grown(text, (), self._search(text, rosters, taggers))
         if names := [text[span.start : span.end] for span in spans if span.category == "NAME"]:
             # Rosters are quick: they go first, so that the whole search need not be repeated for what they find.
             rosters.append(names_roster(names))

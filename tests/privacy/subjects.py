@@ -23,11 +23,11 @@ class KnownSubject:
     def identifier(self, value):
         return self.code("identifier", re.sub(r"\W", "", value).upper())
 
-    def text(self, value):
+    def text(self, value, tagged=True):
         self.texts.append(value)
         return self._pattern.sub(lambda found: "[X]" + "\n" * found.group().count("\n"), value)
 
-    def find(self, value):
+    def find(self, value, tagged=True):
         return tuple(self._pattern.finditer(value))
 
     def date(self, value):
