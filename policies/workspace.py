@@ -94,6 +94,10 @@ class SiteHome(Home):
     def request(self, request: str) -> Path:
         return self.requests / f"{checked_name(request, 'request')}.json"
 
+    def erasures(self) -> tuple[Path, ...]:
+        """The proofs of all erasures."""
+        return tuple(sorted((self.root / "erasures").glob("*.json")))
+
     def erasure(self, patient: str, entry: int) -> Path:
         """The signed proof of an erasure, by the log's entry about it."""
         return self.root / "erasures" / f"{checked_name(patient, 'patient')}-{entry}.json"

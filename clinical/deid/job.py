@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import fcntl
-import json
 import os
 import shutil
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -25,7 +24,7 @@ from clinical.deid.tally import Tally
 from clinical.deid.worker import QUARANTINE, Done, Work
 from clinical.formats.detect import open_source
 from clinical.formats.source import Problem, Source
-from clinical.manifest import MANIFEST, read_manifest, write_manifest
+from clinical.manifest import read_manifest, write_manifest
 from policies.access import Action, Purpose
 from policies.audit import Event
 from policies.errors import InputError, IntegrityError
@@ -107,7 +106,8 @@ def deidentify_source(
     site.guard.permit(Action.DEIDENTIFY, Purpose.OPERATIONS)
     rules = site.guard.policy.deidentification
     check_basis(rules)
-    _refuse_foreign(out, options.overwrite)
+    _refuse_foreign(out, options.overwrite, site.keys.public)
+    _refuse_nested(source, out)
     started = datetime.now(UTC)
     opened = open_source(
         source, largest_note=rules.largest_note_bytes, columns=options.columns, patient=options.patient
@@ -115,13 +115,14 @@ def deidentify_source(
     read = sha256_hex("\n".join(sorted(file_sha256(path) for path in opened.paths)).encode())
     site.guard.record(Event.EXPORT_READ, files=len(opened.paths), sha256=read)
     with storage_errors(out), _unfinished(out) as folder:
-        job = _Job(site, opened, options, folder, read, options.as_of or started.year)
+        job = _Job(site, opened, options, folder, options.as_of or started.year)
         job.run(advance or (lambda _: None))
         if not job.tally.records:
             shutil.rmtree(folder)
             raise InputError("no record here could be used", f"What was wrong: {job.problem_file}", file=source)
         manifest = job.sign()
         site.guard.record(Event.RECORDS_DEIDENTIFIED, manifest=manifest, **job.facts())
+        _refuse_foreign(out, options.overwrite, site.keys.public)  # another job may have been quicker
         _move(folder, out)
     seconds = (datetime.now(UTC) - started).total_seconds()
     return DeidReport(
@@ -138,7 +139,6 @@ class _Job:
     source: Source
     options: Options
     folder: Path
-    read: str
     as_of: int
     tally: Tally = field(default_factory=Tally)
     patients: set[str] = field(default_factory=set)
@@ -201,10 +201,10 @@ class _Job:
     def _fingerprint(self) -> str:
         """Of all that decides the output."""
         columns = file_sha256(self.options.columns) if self.options.columns else ""
-        policy = self.site.guard.policy.digest
-        return sha256_hex(
-            canonical_json([self.read, policy, self.as_of, columns, self.options.patient, version("confide")])
-        )
+        policy, erased = self.site.guard.policy.digest, len(self.site.home.erasures())
+        files = [[path.name, file_sha256(path)] for path in self.source.paths]  # in their order: records are counted
+        parts = [files, policy, self.as_of, columns, self.options.patient, version("confide"), erased]
+        return sha256_hex(canonical_json(parts))
 
     def _resume(self, journal: Journal) -> Progress:
         done = journal.read()
@@ -294,12 +294,21 @@ def _synced(stream: IO[bytes]) -> int:
     return stream.tell()
 
 
-def _refuse_foreign(out: Path, overwrite: bool) -> None:
+def _refuse_nested(source: Path, out: Path) -> None:
+    """One inside the other: replacing OUT would take the records of IN with it."""
+    one, other = source.resolve(), out.resolve()
+    if one == other or one in other.parents or other in one.parents:
+        raise InputError("IN and OUT lie in one another", "Name a folder beside IN.", file=out)
+
+
+def _refuse_foreign(out: Path, overwrite: bool, key: PublicKey) -> None:
+    """Only what this site signed, and nothing else beside it, may be replaced."""
     if not out.exists() or (out.is_dir() and not any(out.iterdir())):
         return
     try:
-        ours = json.loads((out / MANIFEST).read_bytes())["manifest"]["tool"] == "confide"
-    except (OSError, ValueError, KeyError, TypeError):
+        read_manifest(out, key)
+        ours = all(path.is_file() for path in out.iterdir())
+    except (OSError, InputError, IntegrityError):
         ours = False
     if not ours:
         raise InputError("not empty, and not written by Confide", "Name a new folder.", file=out)

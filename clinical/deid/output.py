@@ -10,7 +10,7 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import IO, Self
 
-from policies.files import canonical_json
+from policies.files import canonical_json, write_whole
 from privacy.records import DeidentifiedRecord, Format
 from privacy.vault.codes import replace_codes
 
@@ -56,7 +56,7 @@ class Output(ExitStack):
                 self._add(name, _row([str(value) for value in record.body.values()]), codes)
             case Format.TEXT:
                 name = replace_codes(f"{record.record}.txt", codes)
-                (self._folder / name).write_text(record.body, "utf-8")
+                write_whole(self._folder / name, record.body.encode())
                 line = canonical_json({"file": name, "patient": record.patient, "record": record.record}).decode()
                 self._add(DOCUMENTS, line + "\n", codes)
 

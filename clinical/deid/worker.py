@@ -120,7 +120,7 @@ def _strings(body: Any, text: str) -> Iterator[str]:
         yield body
     elif isinstance(body, Mapping):
         for key, value in body.items():
-            if key != _ATTACHED:
+            if key != _ATTACHED or "contentType" not in body:
                 yield from _strings(value, "")
     elif isinstance(body, list | tuple):
         for value in body:

@@ -236,7 +236,7 @@ def _is_document(path: Path) -> bool:
     with path.open("rb") as stream:
         filled = (line.strip() for line in iter(lambda: stream.readline(LONGEST_LINE), b"") if line.strip())
         first, second = next(filled, b""), next(filled, b"")
-    return first.endswith((b"{", b"[", b",")) and not second.startswith(b"{")
+    return bool(second) and _parsed(first) is None and not (first.endswith(b"}") and second.startswith(b"{"))
 
 
 def _lines(path: Path) -> Iterator[tuple[Place, bytes | None]]:

@@ -20,7 +20,7 @@ CODE_SYSTEM = "urn:confide:system:"
 LARGEST_INTEGER = 2**31
 LARGEST_NUMBER = 1e15
 _CODE = re.compile(r"[a-z][a-z-]{0,39}(?:-[A-Z]{2})?|[A-Z]{1,8}(?:\.[a-z]{1,8})?|[<>]=?")
-_PUBLIC_CODE = re.compile(r"\S{1,64}")
+_PUBLIC_CODE = re.compile(r"[A-Za-z0-9][\w.+/:|{}\[\]%*^-]{0,63}|[%{\[]\S{0,63}")
 _LOCAL_CODE = re.compile(r"(?!.*\d{6})(?=.{1,64}$)\S+(?: \S+)*")
 _DATE = re.compile(r"\d{4}(?:-\d\d(?:-\d\d(?:T\d\d:\d\d(?::\d\d(?:\.\d+)?)?(?:Z|[+-]\d\d:\d\d)?)?)?)?")
 _TIME = re.compile(r"\d\d:\d\d(:\d\d(\.\d+)?)?")
@@ -96,6 +96,10 @@ class _Walk:
             self._texts[value] = self.subject.text(value, tagged) if value.strip() else ""
         return self._texts[value] or None
 
+    def public(self, code: str) -> bool:
+        """A code of a public list: of the shape of one, and nothing that a rule or the patient's record would find."""
+        return bool(_PUBLIC_CODE.fullmatch(code)) and (code.isdigit() or not self.subject.find(code, tagged=False))
+
     def label(self, value: str) -> str | None:
         """A short code of nobody's list, which must hold nothing that text would lose."""
         return value if _LOCAL_CODE.fullmatch(value) and self.text(value, tagged=False) == value else None
@@ -126,7 +130,7 @@ class _Walk:
     def _coding(self, value: dict[str, Any]) -> dict[str, Any] | None:
         system, code = value.get("system"), value.get("code")
         public = isinstance(system, str) and _is_known(system)
-        if not isinstance(code, str) or not (_PUBLIC_CODE.fullmatch(code) if public else self.label(code)):
+        if not isinstance(code, str) or not (self.public(code) if public else self.label(code)):
             return None
         kept: dict[str, Any] = {"code": code}
         if isinstance(system, str):

@@ -251,8 +251,12 @@ def _lines(message: Message, segment: Segment, number: int) -> str:
 
 
 def _value_rule(message: Message, observation: Segment) -> str:
-    table, question = hl7_table(), message.separators.components(observation.field(3))[0]
-    return str(table["observations"].get(question) or table["values"].get(observation.field(2), ""))
+    table, asked = hl7_table(), message.separators.components(observation.field(3))
+    unit = message.separators.components(observation.field(6))[0].strip().lower()
+    own = [rule for code in asked[0:4:3] if (rule := table["observations"].get(code))]  # the code, and the other one
+    if not own and unit in table["years"] and observation.field(2) in ("NM", "SN"):
+        own = ["age"]  # years that were counted may be years of life
+    return str(own[0] if own else table["values"].get(observation.field(2), ""))
 
 
 def _is_date(day: str) -> bool:

@@ -21,7 +21,8 @@ PROOF_VERSION = 1
 NOT_COVERED = (
     "the hospital's own records: a later de-identification of a source that still holds the patient brings them back",
     "backups of this folder, and copies that a file system or a disk keeps of what was overwritten",
-    "de-identified exports that were released before",
+    "de-identified exports that were released before, and the unfinished output of a job that was stopped",
+    "names of files in the site's lists of problems",
     "models that were trained before; what they can tell of a patient is bounded by the epsilon in the ledger",
     "pseudonyms that are keyed and not random: whoever holds both the secret and the identifier can compute them again",
 )
