@@ -106,8 +106,8 @@ def deidentify_source(
     site.guard.permit(Action.DEIDENTIFY, Purpose.OPERATIONS)
     rules = site.guard.policy.deidentification
     check_basis(rules)
-    _refuse_foreign(out, options.overwrite, site.keys.public)
     _refuse_nested(source, out)
+    _refuse_foreign(out, options.overwrite, site.keys.public)
     started = datetime.now(UTC)
     opened = open_source(
         source, largest_note=rules.largest_note_bytes, columns=options.columns, patient=options.patient

@@ -78,7 +78,7 @@ class FhirSource:
                     continue
                 for resource in _resources(chunk):
                     people = (resource, *contained_in(resource))
-                    yield from (person for person in people if person.get("resourceType") in _PEOPLE)
+                    yield from (p for p in people if p.get("resourceType") in _PEOPLE and _is_person(p))
 
     def _index(self) -> None:
         hashes: dict[str, str] = {}
@@ -90,7 +90,8 @@ class FhirSource:
                 if chunk is None or b'"resourceType"' in chunk:
                     self._foreign.discard(path)
                 for resource in _resources(chunk) if chunk and b'"Patient"' in chunk else ():
-                    if resource.get("resourceType") == "Patient" and isinstance(resource.get("id"), str):
+                    kind = resource.get("resourceType")
+                    if kind == "Patient" and isinstance(resource.get("id"), str) and _is_person(resource):
                         self._add(place, resource, hashes)
 
     def _add(self, place: Place, patient: Mapping[str, Any], hashes: dict[str, str]) -> None:
@@ -229,6 +230,20 @@ def _patients_at(place: Place, is_document: bool) -> dict[str, Mapping[str, Any]
         stream.seek(place.offset)
         chunk = stream.read() if is_document else stream.readline()
     return {str(r.get("id")): r for r in _resources(chunk) if r.get("resourceType") == "Patient"}
+
+
+def _is_person(resource: Mapping[str, Any]) -> bool:
+    """Whether names, numbers and addresses can be read: of a person of another shape nothing could be looked for."""
+    lists = (resource.get(name, []) for name in ("identifier", "name", "telecom", "address", "contact"))
+    try:
+        canonical_json(resource)
+    except ValueError:  # a lone surrogate
+        return False
+    return all(isinstance(own, list) and all(map(_is_entry, own)) for own in lists)
+
+
+def _is_entry(value: Any) -> bool:
+    return isinstance(value, dict) and isinstance(value.get("type", {}), dict | str)
 
 
 def _is_document(path: Path) -> bool:

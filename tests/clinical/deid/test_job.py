@@ -265,6 +265,48 @@ def test_deidentified_notes_that_are_deidentified_again_stay_as_they_are(workspa
     assert once == twice != text
 
 
+@pytest.mark.parametrize(
+    "broken",
+    [
+        {"identifier": None},
+        {"identifier": [{"type": ["MR"]}]},
+        {"name": {"family": "Quist"}},
+        {"telecom": 5},
+        {"name": [{"family": "Qui\ud800st"}]},
+    ],
+)
+def test_a_patient_of_another_shape_is_left_out_and_the_rest_goes_on(site, tmp_path, broken):
+    source = write_export(
+        tmp_path / "in", {**patient("p1"), **broken}, document("d1", "p1"), patient("p2"), document("d2", "p2")
+    )
+    report = run(site, source, tmp_path / "out")
+    assert (report.patients, report.notes) == (1, 1)
+    assert sum(report.problems.values()) == 2
+
+
+def test_a_run_over_renamed_files_does_not_go_on_where_another_stopped(site, tmp_path, monkeypatch):
+    monkeypatch.setattr(pools, "BATCH", 3)
+    source = hospital(tmp_path / "in")
+    monkeypatch.setattr(job, "write_manifest", lambda *_: (_ for _ in ()).throw(Killed))
+    with pytest.raises(Killed):
+        run(site, source, tmp_path / "out")
+    monkeypatch.undo()
+    (source / "everything.ndjson").rename(source / "renamed.ndjson")
+    assert run(site, source, tmp_path / "out").resumed == 0
+
+
+def test_nothing_that_was_not_signed_is_replaced(site, source, tmp_path):
+    out = tmp_path / "out"
+    run(site, source, out)
+    (out / "thesis.txt").write_text("dear")
+    with pytest.raises(InputError, match="not written by Confide"):
+        run(site, source, out, overwrite=True)
+    for inside in (source / "out", source):
+        with pytest.raises(InputError, match="in one another"):
+            run(site, source, inside, overwrite=True)
+    assert (out / "thesis.txt").read_text() == "dear"
+
+
 def test_one_person_under_two_ids_is_one_patient(site, tmp_path):
     number = [{"type": {"coding": [{"code": "MR"}]}, "value": "44-1871"}]
     source = write_export(
@@ -305,7 +347,7 @@ def test_a_patient_who_cannot_be_read_lets_no_name_through_and_the_rest_goes_on(
         document("d2", "p2"),
     )
     report = run(site, source, tmp_path / "out")
-    assert report.problems == {"quarantined": 1}
+    assert report.problems == {"unknown patient": 2}
     assert report.notes == 1
     assert CANARY not in report.problem_file.read_text()
 
