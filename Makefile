@@ -1,16 +1,20 @@
-# Six words. Each sets up what it needs: Python 3.11 and a package registry are enough.
+# Seven words. Each sets up what it needs: Python 3.11 and a package registry are enough.
 PYTHON ?= python3.11
 VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: demo test check bench docs phi-model
+.PHONY: demo test chaos check bench docs phi-model
 
 demo: $(READY)
 	$(BIN)/confide demo $(DEMO)
 
 test: $(READY)
 	$(BIN)/python -m pytest $(TESTS)
+
+# Trainings killed at 200 random points; the tests kill 20.
+chaos: $(READY)
+	CHAOS=200 $(BIN)/python -m pytest tests/privacy/training/test_killed.py
 
 check: $(READY)
 	$(BIN)/ruff format --check .

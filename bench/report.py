@@ -21,7 +21,7 @@ from typing import Any
 
 from dashboard.console import progress, report, say
 from policies.errors import ConfideError
-from policies.telemetry import switch_off
+from policies.network import call_nobody
 
 _PACKAGES = ("torch", "opacus", "presidio-analyzer")
 _KIB_PER_MIB = 1024
@@ -126,7 +126,7 @@ class Contestant:
 
 
 def _serve(pipe: Connection, build: Callable[..., Work], arguments: Sequence[Any]) -> None:
-    switch_off()
+    call_nobody()
     work = build(*arguments)
     pipe.send(_peak())
     while True:

@@ -22,19 +22,7 @@ _RTF = b"{\\rtf"
 
 
 class UnreadableNote(InputError):
-    """An attachment that holds no text that can be read.
-
-    Args:
-        kind: a short name for counting.
-        message: what is wrong, in words.
-    """
-
-    def __init__(self, kind: str, message: str, hint: str | None = None) -> None:
-        super().__init__(message, hint)
-        self.kind = kind
-
-    def __reduce__(self):  # type: ignore[no-untyped-def]
-        return type(self), (self.kind, self.message, self.hint)
+    """An attachment that holds no text that can be read."""
 
 
 def read_attachment(attachment: Mapping[str, Any], largest: int = LARGEST_NOTE) -> str:
@@ -51,12 +39,12 @@ def read_attachment(attachment: Mapping[str, Any], largest: int = LARGEST_NOTE) 
     reader = _READERS.get(content_type)
     if reader is None:
         raise UnreadableNote(
-            "not text", "the attachment is neither plain text, HTML nor RTF", "Export the note as text."
+            "the attachment is neither plain text, HTML nor RTF", "Export the note as text.", kind="not text"
         )
     data = _bytes(attachment, largest)
     text = (_rtf if data.startswith(_RTF) else reader)(data, charset)
     if not text.strip():
-        raise UnreadableNote("empty note", "the note is empty")
+        raise UnreadableNote("the note is empty", kind="empty note")
     return text
 
 
@@ -70,28 +58,28 @@ def _bytes(attachment: Mapping[str, Any], largest: int) -> bytes:
     encoded = attachment.get("data")
     if not isinstance(encoded, str) or not encoded:
         where = "points to its text by url instead of holding it" if attachment.get("url") else "holds no data"
-        raise UnreadableNote("no text", f"the attachment {where}", "Export with the notes inside, as base64.")
+        raise UnreadableNote(f"the attachment {where}", "Export with the notes inside, as base64.", kind="no text")
     if len(encoded) * 3 // 4 > largest + 2:
         raise UnreadableNote(
-            "note too large",
             f"the note has over {largest} bytes",
             "Split the note, or raise 'largest_note_bytes' in the policy.",
+            kind="note too large",
         )
     try:
         return base64.b64decode("".join(encoded.split()), validate=True)
     except (binascii.Error, ValueError):
-        raise UnreadableNote("not base64", "the attachment's data is not base64") from None
+        raise UnreadableNote("the attachment's data is not base64", kind="not base64") from None
 
 
 def _plain(data: bytes, charset: str) -> str:
     if charset and charset not in CHARSETS:
-        raise UnreadableNote("unknown charset", "the attachment names an unknown charset", _known_charsets())
+        raise UnreadableNote("the attachment names an unknown charset", _known_charsets(), kind="unknown charset")
     if not charset:
         charset = "utf-16" if data[:2] in (b"\xff\xfe", b"\xfe\xff") else "utf-8"
     try:
         return data.decode("utf-8-sig" if charset in ("utf-8", "utf8") else charset)
     except UnicodeDecodeError:
-        raise UnreadableNote("unknown charset", f"the note is not {charset} text", _known_charsets()) from None
+        raise UnreadableNote(f"the note is not {charset} text", _known_charsets(), kind="unknown charset") from None
 
 
 def _known_charsets() -> str:
@@ -102,7 +90,7 @@ def _html(data: bytes, charset: str) -> str:
     try:
         return html_text(_plain(data, charset))
     except ValueError:
-        raise UnreadableNote("broken HTML", "the attachment's HTML cannot be read") from None
+        raise UnreadableNote("the attachment's HTML cannot be read", kind="broken HTML") from None
 
 
 def _rtf(data: bytes, charset: str) -> str:
@@ -111,7 +99,7 @@ def _rtf(data: bytes, charset: str) -> str:
     try:
         return str(rtf_to_text(data.decode("latin-1"), errors="strict"))
     except (ValueError, LookupError, OverflowError):
-        raise UnreadableNote("broken RTF", "the attachment's RTF cannot be read") from None
+        raise UnreadableNote("the attachment's RTF cannot be read", kind="broken RTF") from None
 
 
 _READERS: Mapping[str, Callable[[bytes, str], str]] = {

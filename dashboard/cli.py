@@ -20,11 +20,12 @@ from dashboard.commands import (
     extract,
     init,
     models,
+    privacy,
     reidentify,
     serve,
     train,
 )
-from policies.telemetry import switch_off
+from policies.network import call_nobody
 
 app = typer.Typer(
     name="confide",
@@ -48,6 +49,7 @@ app.add_typer(reidentify.app, name="reidentify")
 app.add_typer(erase.app, name="erase")
 app.add_typer(audit.app, name="audit")
 app.add_typer(budget.app, name="budget")
+app.add_typer(privacy.app, name="privacy")
 app.add_typer(models.app, name="models")
 app.command("dashboard")(serve.dashboard)
 
@@ -69,7 +71,7 @@ def main() -> None:
     """Run one command; every error ends in a sentence and an exit code."""
     import click
 
-    switch_off()
+    call_nobody()
     try:
         code = app(standalone_mode=False)
     except click.ClickException as error:

@@ -10,7 +10,7 @@ import time
 from pathlib import Path
 
 from policies.errors import StorageError
-from policies.telemetry import switch_off
+from policies.network import call_nobody
 from policies.workspace import WORKSPACE_VARIABLE, Workspace
 
 HOST = "127.0.0.1"
@@ -35,7 +35,7 @@ def start(workspace: Workspace, port: int) -> subprocess.Popen[bytes]:
         StorageError: the port is busy, or the pages did not start.
     """
     _check_port(port)
-    switch_off()
+    call_nobody()
     options = [f"--{key}={value}" for key, value in {**_OPTIONS, "server.port": port}.items()]
     command = [sys.executable, "-m", "streamlit", "run", str(Path(__file__).with_name("app.py")), *options]
     environment = {**os.environ, WORKSPACE_VARIABLE: str(workspace.root.resolve())}

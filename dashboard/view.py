@@ -18,10 +18,10 @@ from policies.audit import Entry, Event, read_checkpoint, read_entries
 from policies.errors import ConfideError, IntegrityError, PolicyError
 from policies.files import canonical_json, sha256_hex
 from policies.guard import Guard, Site, account_name, open_server
-from policies.ledger import Spending
+from policies.ledger import COHORT, Booking, State, by_plan
 from policies.models import SignedModel, list_models
 from policies.policy import Role, load_policy
-from policies.releases import PoissonSampledGaussian, epsilon_text
+from policies.releases import Release, epsilon_text, from_details
 from policies.workspace import SERVER, Workspace
 from privacy.guards.certificate import Mark
 from privacy.training import accounting
@@ -127,15 +127,16 @@ def mark_rows(text: str, marks: Sequence[Mark]) -> list[Mapping[str, Any]]:
 
 @dataclass(frozen=True)
 class Budget:
-    """What the ledger of a site holds; epsilon is computed by `epsilon_after`, which takes its time."""
+    """What counts in the ledger of a site; epsilon is computed by `epsilon_after`, which takes its time."""
 
-    spendings: tuple[Spending, ...]
+    bookings: tuple[Booking, ...]
     cap: float
     delta: float
 
     @property
-    def releases(self) -> tuple[PoissonSampledGaussian, ...]:
-        return tuple(spending.release for spending in self.spendings)
+    def releases(self) -> tuple[tuple[str, Release], ...]:
+        """Each with the plan that it belongs to."""
+        return tuple((booking.plan, booking.release) for booking in self.bookings)
 
     def spent_text(self, epsilons: Sequence[float]) -> str:
         """The last of `epsilon_after`, and the cap."""
@@ -165,23 +166,25 @@ class TrainingView:
 def budget(site: Site) -> Budget:
     """The site's own budget under its own policy."""
     ledger = open_ledger(site)
-    return Budget(tuple(ledger.spendings()), ledger.cap, ledger.delta)
+    counting = tuple(booking for booking in ledger.bookings() if booking.counts)
+    return Budget(counting, ledger.cap, ledger.delta)
 
 
-def epsilon_after(releases: Sequence[PoissonSampledGaussian], delta: float) -> list[float]:
-    """Epsilon of the first release, the first two, and so on."""
-    return [accounting.epsilon(releases[:count], delta) for count in range(1, len(releases) + 1)]
+def epsilon_after(releases: Sequence[tuple[str, Release]], delta: float) -> list[float]:
+    """Epsilon of the first release, the first two, and so on; each comes with its plan."""
+    return [accounting.epsilon(by_plan(releases[:count]), delta) for count in range(1, len(releases) + 1)]
 
 
-def training(workspace: Workspace, site: Site, spendings: Sequence[Spending]) -> TrainingView | None:
-    """The run of the newest booking, or None where nothing was ever booked.
+def training(workspace: Workspace, site: Site, bookings: Sequence[Booking]) -> TrainingView | None:
+    """The run of the newest booking, or None where no round was ever booked.
 
     Raises:
         IntegrityError: the plan that was kept is not the one that was booked, or a file of rounds cannot be read.
     """
-    if not spendings:
+    plans = [booking.plan for booking in bookings if booking.plan != COHORT]
+    if not plans:
         return None
-    digest = spendings[-1].plan
+    digest = plans[-1]
     plan = _plan(site, digest)
     rounds = _rows(workspace.server.rounds(digest))
     return TrainingView(
@@ -299,10 +302,9 @@ def audit_rows(entries: Sequence[Entry]) -> list[Mapping[str, Any]]:
 
 def epsilon_check(entries: Sequence[Entry], spent: Budget) -> EpsilonCheck:
     """Recompute epsilon from the log's releases, at the delta of the policy, and from the ledger's."""
-    logged = [
-        PoissonSampledGaussian.from_details(e.details["release"]) for e in entries if e.event == Event.BUDGET_SPENT
-    ]
-    log, ledger = (epsilon_text(accounting.epsilon(releases, spent.delta)) for releases in (logged, spent.releases))
+    logged = [(e.details["plan"], from_details(e.details["release"])) for e in entries if e.event == Event.BUDGET_SPENT]
+    held = [(booking.plan, booking.release) for booking in spent.bookings if booking.state is State.SPENT]
+    log, ledger = (epsilon_text(accounting.epsilon(by_plan(made), spent.delta)) for made in (logged, held))
     return EpsilonCheck(log, ledger, len(logged))
 
 

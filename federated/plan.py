@@ -11,7 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from policies.errors import TrainingError
 from policies.files import canonical_json, sha256_hex
 from policies.policy import Training
-from policies.releases import PoissonSampledGaussian
+from policies.releases import GaussianRelease, PoissonSampled, Release
 
 _DECIMAL = r"^\d+(\.\d+)?(e-\d+)?$"
 
@@ -79,13 +79,13 @@ class Plan(BaseModel):
                 return share
         raise TrainingError(f"the plan '{self.study}' names no site '{site}'")
 
-    def releases(self) -> PoissonSampledGaussian:
+    def releases(self) -> tuple[Release, ...]:
         """All that one site releases over the whole plan."""
-        return PoissonSampledGaussian(self.sigma, self.sampling_rate, self.rounds)
+        return (PoissonSampled(self.sampling_rate, GaussianRelease(self.sigma, self.rounds)),)
 
-    def release_of_round(self) -> PoissonSampledGaussian:
+    def release_of_round(self) -> PoissonSampled:
         """What one site releases in one round: one step."""
-        return PoissonSampledGaussian(self.sigma, self.sampling_rate, 1)
+        return PoissonSampled(self.sampling_rate, GaussianRelease(self.sigma))
 
     def in_words(self, site: str) -> str:
         """What a hospital agrees to, in plain words."""

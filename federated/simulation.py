@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import os
-import secrets
 from collections.abc import Callable
 
 from federated.aggregate import Weights
@@ -13,6 +12,7 @@ from federated.plan import Plan
 from federated.server_app import PrivateAveraging, RoundDone, build_server_app
 from policies.errors import ConfideError, TrainingError
 from policies.guard import Server
+from policies.network import lock_ray
 from policies.workspace import WORKSPACE_VARIABLE, Workspace
 
 
@@ -32,8 +32,7 @@ def simulate(
 
     os.environ[WORKSPACE_VARIABLE] = str(workspace.root.resolve())
     os.environ[SIMULATED_SITES] = ",".join(share.name for share in plan.sites)
-    # Ray listens beyond loopback and would run whatever is sent to it: only who holds this run's token may speak.
-    os.environ["RAY_AUTH_MODE"], os.environ["RAY_AUTH_TOKEN"] = "token", secrets.token_hex(32)
+    lock_ray()
     logging.getLogger("flwr").setLevel(logging.CRITICAL)
     threads = server.guard.policy.training.threads
     cores = max(os.cpu_count() or 1, threads)

@@ -37,10 +37,10 @@ from policies.audit import Event, read_entries
 from policies.errors import BudgetError, CohortTooSmall, ConfideError, IntegrityError, TrainingError
 from policies.files import OWNER_ONLY, canonical_json, file_sha256, sha256_hex, write_whole
 from policies.guard import Site
-from policies.releases import epsilon_text
 from privacy.encoders import find_encoder
-from privacy.training.budget import open_ledger
-from privacy.training.dpsgd import StepSettings, check_gradients, poisson_sample, private_gradient
+from privacy.training.budget import one_training, open_ledger, spending
+from privacy.training.dpsgd import StepSettings, check_gradients, private_gradient
+from privacy.training.randomness import SecureRandom
 
 _PUBLIC_ROWS = 4
 
@@ -161,7 +161,8 @@ def prepare(
 def train_round(site: Site, order: TrainOrder) -> TrainReply:
     """One round at one hospital: book the release, compute one private step, keep the noisy update, then hand it out.
 
-    A round that was answered before is answered with the same bytes and costs nothing more.
+    A round that was answered before is answered with the same bytes and costs nothing more. One that was spent and
+    whose update was lost (a process killed within the step) is booked anew: its gradient may have been seen.
 
     Raises:
         ConfideError: and then nothing leaves.
@@ -173,14 +174,20 @@ def train_round(site: Site, order: TrainOrder) -> TrainReply:
     check_caps(plan, site.guard.policy.training)
     if not 1 <= order.round <= plan.rounds:
         raise TrainingError(f"round {order.round} of a plan with {plan.rounds}")
-    if not kept.exists():
-        classifier, patients = _ready(site, plan, order.weights)
-        _book(site, plan, order.round)
-        update = save(_private_step(site, plan, order.round, classifier, patients))
-        write_whole(kept, update)
-    update = kept.read_bytes()
-    _log_release(site, plan, order.round, sha256_hex(update))
+    with one_training(site):
+        if not kept.exists():
+            random = _random(site, plan, order.round)
+            with spending(site, plan.digest, order.round, plan.release_of_round(), random.source):
+                ready = _ready(site, plan, order.weights)
+            write_whole(kept, save(_private_step(site, plan, order.round, ready, random)))
+        update = kept.read_bytes()
+        _log_release(site, plan, order.round, sha256_hex(update))
     return TrainReply(plan.digest, order.round, place, load(update))
+
+
+def _random(site: Site, plan: Plan, round_number: int) -> SecureRandom:
+    seed = site.guard.policy.training.UNSAFE_noise_seed
+    return SecureRandom() if seed is None else SecureRandom.unsafe(seed, site.name, plan.digest, round_number)
 
 
 def _log_release(site: Site, plan: Plan, round_number: int, sha256: str) -> None:
@@ -217,29 +224,20 @@ def _check_cohort(site: Site, dataset: Dataset) -> None:
 
 def _check_budget(site: Site, plan: Plan) -> None:
     ledger = open_ledger(site)
-    booked = {spending.round for spending in ledger.spendings() if spending.plan == plan.digest}
-    ledger.afford([plan.release_of_round()] * (plan.rounds - len(booked)))
+    booked = {booking.round for booking in ledger.bookings() if booking.plan == plan.digest and booking.counts}
+    ledger.afford(plan.digest, [plan.release_of_round()] * (plan.rounds - len(booked)))
 
 
-def _book(site: Site, plan: Plan, round_number: int) -> None:
-    release = plan.release_of_round()
-    try:
-        spent = open_ledger(site).book(plan.digest, round_number, release)
-    except BudgetError as error:
-        site.guard.record(Event.BUDGET_REFUSED, plan=plan.digest, round=round_number, reason=error.message)
-        raise
-    site.guard.record(
-        Event.BUDGET_SPENT,
-        plan=plan.digest,
-        round=round_number,
-        release=release.as_details(),
-        delta=plan.delta,
-        epsilon=epsilon_text(spent),
-    )
+@dataclass(frozen=True)
+class _Ready:
+    """A model with the order's weights, and the patients that were prepared."""
+
+    classifier: Classifier
+    patients: Sequence[PatientStates]
 
 
-def _ready(site: Site, plan: Plan, weights: Weights) -> tuple[Classifier, Sequence[PatientStates]]:
-    """All that can fail without a look at a gradient, so that it fails before anything is booked."""
+def _ready(site: Site, plan: Plan, weights: Weights) -> _Ready:
+    """All that can fail without a look at a gradient, so that it fails before anything is spent."""
     classifier = _classifier_of(plan)
     try:
         set_trained_weights(classifier, weights)
@@ -249,18 +247,15 @@ def _ready(site: Site, plan: Plan, weights: Weights) -> tuple[Classifier, Sequen
     smallest = site.guard.policy.training.smallest_cohort
     if len(patients) < smallest:
         raise CohortTooSmall(f"{len(patients)} patients are prepared at '{site.name}', its policy asks for {smallest}")
-    return classifier, patients
+    return _Ready(classifier, patients)
 
 
-def _private_step(
-    site: Site, plan: Plan, round_number: int, classifier: Classifier, patients: Sequence[PatientStates]
-) -> Weights:
+def _private_step(site: Site, plan: Plan, round_number: int, ready: _Ready, random: SecureRandom) -> Weights:
     torch.set_num_threads(site.guard.policy.training.threads)
-    generator = np.random.default_rng()  # seeded by the operating system
     settings = step_settings(plan, site.name)
-    sample = poisson_sample(len(patients), settings.rate, generator)
-    rows = one_row_each(patients, generator)
-    result = private_gradient(classifier.tail, soft_cross_entropy, rows, sample, settings)
+    sample = random.choose(len(ready.patients), settings.rate)
+    rows = one_row_each(ready.patients, np.random.default_rng(random.integers(2**128)))
+    result = private_gradient(ready.classifier.tail, soft_cross_entropy, rows, sample, settings, noise=random.gaussian)
     _keep_loss(site, plan, round_number, result.loss)
     return {name: array.numpy() for name, array in result.gradient.items()}
 

@@ -25,6 +25,7 @@ from policies.access import Action, Purpose
 from policies.audit import Event
 from policies.errors import BudgetError, TrainingError
 from policies.guard import Server, Site
+from policies.ledger import by_plan
 from policies.models import SignedModel, sign_model, trust
 from policies.releases import epsilon_text
 from policies.workspace import Workspace
@@ -148,8 +149,9 @@ def budget_after(sites: Sequence[Site], plan: Plan) -> tuple[float, float]:
     found = []
     for site in sites:
         ledger = open_ledger(site)
-        spent = [spending.release for spending in ledger.spendings()]
-        found.append((epsilon([*spent, plan.releases()], ledger.delta), ledger.spent()))
+        booked = [(booking.plan, booking.release) for booking in ledger.bookings() if booking.counts]
+        planned = [(plan.digest, release) for release in plan.releases()]
+        found.append((epsilon(by_plan([*booked, *planned]), ledger.delta), ledger.spent()))
     after, before = max(found)
     return before, after
 

@@ -49,6 +49,7 @@ class Event(StrEnum):
     PLAN_REFUSED = "plan.refused"
     BUDGET_REFUSED = "budget.refused"
     BUDGET_SPENT = "budget.spent"
+    BUDGET_REFUNDED = "budget.refunded"
     UPDATE_RELEASED = "update.released"
     ROUND_FAILED = "round.failed"
     ROUND_AGGREGATED = "round.aggregated"

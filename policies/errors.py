@@ -35,7 +35,7 @@ class ConfideError(Exception):
         self.hint = hint or type(self).hint
 
     def __reduce__(self):  # type: ignore[no-untyped-def]  # crosses process borders in Ray and in worker pools
-        return type(self), (self.message, self.hint)
+        return type(self), (self.message, self.hint), self.__dict__
 
 
 class PolicyError(ConfideError):
@@ -73,16 +73,24 @@ class InputError(ConfideError):
         file: the file, where known.
         line: its line, counted from 1, where known.
         hint: what to do next.
+        kind: a short name for counting, where a record is left out for it and the rest goes on.
     """
 
     exit_code = 6
     hint = "Correct the input and run the command again."
 
     def __init__(
-        self, message: str, hint: str | None = None, *, file: Path | str | None = None, line: int | None = None
+        self,
+        message: str,
+        hint: str | None = None,
+        *,
+        file: Path | str | None = None,
+        line: int | None = None,
+        kind: str = "",
     ) -> None:
         place = f"{file}: " if file and line is None else f"{file}, line {line}: " if file else ""
         super().__init__(place + message, hint)
+        self.kind = kind
 
 
 class IntegrityError(ConfideError):

@@ -7,8 +7,11 @@ import hashlib
 import json
 import os
 import tempfile
+import tomllib
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import cache
+from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +28,12 @@ def canonical_json(value: Any) -> bytes:
         ValueError: for NaN or infinity, which have no place in JSON (RFC 8259, section 6).
     """
     return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False).encode()
+
+
+@cache
+def table_of(package: str, name: str) -> dict[str, Any]:
+    """The TOML table `name`.toml that ships in a package, read once; nobody may change it."""
+    return tomllib.loads(files(package).joinpath(f"{name}.toml").read_text("utf-8"))
 
 
 def sha256_hex(data: bytes) -> str:

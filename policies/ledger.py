@@ -1,48 +1,81 @@
 """The privacy budget of one hospital's patients: every private release over all rounds, runs, models and studies.
 
-A release is booked before its first private gradient is computed and counts from then on, whatever becomes of the
-process: nothing is ever taken back. The ledger is handed its accountant.
+A release is reserved before anything is computed for it, and counts from then on. It is spent before its private
+gradient is computed, and nothing that was spent is ever taken back; a reservation whose round ended before that is
+refunded, and its row stays. The ledger is handed its accountant.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+import json
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from enum import StrEnum
 
 import sqlalchemy as sql
 
 from policies.errors import BudgetError, IntegrityError, StorageError
-from policies.releases import PoissonSampledGaussian, epsilon_text
+from policies.files import canonical_json
+from policies.releases import Release, epsilon_text, from_details
 
-Accountant = Callable[[Sequence[PoissonSampledGaussian], float], float]
-SCHEMA_VERSION = 1
+Accountant = Callable[[Sequence[Sequence[Release]], float], float]
+"""From the releases of each plan and a delta to epsilon."""
+SCHEMA_VERSION = 2
+COHORT = "cohort"  # in the place of a plan: releases about a cohort whose settings are constants of the program
 _PATIENCE = 60  # seconds that a booking waits while another one's accountant computes
 
 _metadata = sql.MetaData()
-_spending = sql.Table(
-    "spending",
+_bookings = sql.Table(
+    "bookings",
     _metadata,
     sql.Column("id", sql.Integer, primary_key=True),
     sql.Column("plan", sql.String(64), nullable=False),
     sql.Column("round", sql.Integer, nullable=False),
-    sql.Column("sigma", sql.String(32), nullable=False),
-    sql.Column("rate", sql.String(32), nullable=False),
-    sql.Column("steps", sql.Integer, nullable=False),
+    sql.Column("release", sql.Text, nullable=False),
     sql.Column("time", sql.String(40), nullable=False),
+    sql.Column("state", sql.String(16), nullable=False),
 )
+_cohort = sql.Table("cohort", _metadata, sql.Column("delta", sql.String(32), primary_key=True))
 _version = sql.Table("version", _metadata, sql.Column("number", sql.Integer, primary_key=True))
 
 
-@dataclass(frozen=True)
-class Spending:
-    """One booked release: of which plan and round, and when."""
+class State(StrEnum):
+    """What became of a booking; all but the refunded ones count."""
 
+    RESERVED = "reserved"
+    SPENT = "spent"
+    REFUNDED = "refunded"
+
+
+@dataclass(frozen=True)
+class Booking:
+    """One release: of which plan and round, since when, and what became of it."""
+
+    id: int
     plan: str
     round: int
-    release: PoissonSampledGaussian
+    release: Release
     time: str
+    state: State
+
+    @property
+    def counts(self) -> bool:
+        return self.state is not State.REFUNDED
+
+
+def by_plan(made: Iterable[tuple[str, Release]]) -> list[list[Release]]:
+    """The releases of each plan, the oldest plan first; those about the cohort stand with it.
+
+    They may, since nothing about them was decided after looking at a result.
+    """
+    plans: dict[str, list[Release]] = {}
+    for plan, release in made:
+        plans.setdefault(plan, []).append(release)
+    constants = plans.pop(COHORT, [])
+    first, *rest = plans.values() or [[]]
+    return [constants + first, *rest]
 
 
 class Ledger:
@@ -50,9 +83,9 @@ class Ledger:
 
     Args:
         url: an SQLAlchemy URL.
-        accountant: gives the epsilon of a list of releases at a delta.
+        accountant: gives the epsilon of the releases of several plans at a delta.
         epsilon: the cap.
-        delta: fixed for the life of the cohort.
+        delta: the policy's. The first reservation fixes it for the life of the cohort.
 
     Raises:
         StorageError: the disk or the database refuses, or another booking did not end in a minute.
@@ -62,47 +95,64 @@ class Ledger:
     def __init__(self, url: str, accountant: Accountant, *, epsilon: float, delta: float) -> None:
         embedded = sql.make_url(url).get_backend_name() == "sqlite"
         self._engine = sql.create_engine(url, connect_args={"timeout": _PATIENCE} if embedded else {})
-        self._accountant, self.cap, self.delta = accountant, epsilon, delta
+        self._accountant, self.cap, self._delta = accountant, epsilon, delta
         if embedded:
             # A write takes the lock when it begins, so that two trainings never both see the same room.
             sql.event.listen(self._engine, "begin", lambda link: link.exec_driver_sql("BEGIN IMMEDIATE"))
         with self._transaction() as link:
+            self._check_version(link)
             _metadata.create_all(link)
-            number = link.execute(sql.select(_version.c.number)).scalar()
-            if number is None:
-                link.execute(sql.insert(_version).values(number=SCHEMA_VERSION))
-            elif number != SCHEMA_VERSION:
-                raise IntegrityError(f"the ledger is of version {number}, this program knows {SCHEMA_VERSION}")
+            fixed = link.execute(sql.select(_cohort.c.delta)).scalar()
+        self.delta = delta if fixed is None else float(fixed)
 
-    def spendings(self) -> list[Spending]:
-        """All booked releases, the oldest first."""
+    def bookings(self) -> list[Booking]:
+        """All of them, the oldest first; those that were refunded too."""
         with self._transaction() as link:
             return self._read(link)
 
     def spent(self) -> float:
-        """Epsilon of all booked releases together."""
-        return self._accountant([spending.release for spending in self.spendings()], self.delta)
+        """Epsilon of all that counts."""
+        return self._accountant(_counted(self.bookings()), self.delta)
 
-    def afford(self, releases: Sequence[PoissonSampledGaussian]) -> float:
-        """Epsilon of what was spent and these releases together; nothing is booked.
+    def afford(self, plan: str, releases: Sequence[Release]) -> float:
+        """Epsilon of what counts already and these releases of a plan together; nothing is booked.
 
         Raises:
             BudgetError: it would exceed the cap.
         """
-        return self._check([spending.release for spending in self.spendings()], releases)
+        return self._check(self.bookings(), plan, releases)
 
-    def book(self, plan: str, round_number: int, release: PoissonSampledGaussian) -> float:
-        """Count a release as spent, and return the epsilon of all releases so far.
+    def reserve(self, plan: str, round_number: int, release: Release) -> tuple[Booking, float]:
+        """Book a release that is about to be made; it counts from now on.
+
+        Returns:
+            The booking, and the epsilon of all that counts.
 
         Raises:
-            BudgetError: the cap would be exceeded; nothing is booked.
+            BudgetError: the cap would be exceeded, or the policy's delta is not the cohort's; nothing is booked.
         """
         with self._transaction() as link:
-            epsilon = self._check([spending.release for spending in self._read(link)], [release])
-            row = {"plan": plan, "round": round_number, "time": datetime.now(UTC).isoformat(timespec="seconds")}
-            row |= {"sigma": release.sigma, "rate": release.rate, "steps": release.steps}
-            link.execute(sql.insert(_spending).values(**row))
-        return epsilon
+            epsilon = self._check(self._read(link), plan, [release])
+            if link.execute(sql.select(_cohort.c.delta)).scalar() is None:
+                link.execute(sql.insert(_cohort).values(delta=repr(self.delta)))
+            row = {"plan": plan, "round": round_number, "release": canonical_json(release.as_details()).decode()}
+            row |= {"time": datetime.now(UTC).isoformat(timespec="seconds"), "state": State.RESERVED}
+            link.execute(sql.insert(_bookings).values(**row))
+            return self._read(link)[-1], epsilon
+
+    def spend(self, booking: Booking) -> None:
+        """A reserved release is about to look at patients; there is no way back from here."""
+        self._settle(booking, State.SPENT)
+
+    def refund(self, booking: Booking) -> None:
+        """A reserved release was never computed."""
+        self._settle(booking, State.REFUNDED)
+
+    def _settle(self, booking: Booking, state: State) -> None:
+        reserved = (_bookings.c.id == booking.id) & (_bookings.c.state == State.RESERVED)
+        with self._transaction() as link:
+            if link.execute(sql.update(_bookings).where(reserved).values(state=state)).rowcount != 1:
+                raise IntegrityError(f"booking {booking.id} is not reserved, so it cannot be {state}")
 
     @contextmanager
     def _transaction(self) -> Iterator[sql.Connection]:
@@ -114,10 +164,30 @@ class Ledger:
         except sql.exc.DatabaseError as error:
             raise IntegrityError(f"{self._engine.url}: this is no ledger ({error.orig})") from error
 
-    def _check(self, spent: Sequence[PoissonSampledGaussian], more: Sequence[PoissonSampledGaussian]) -> float:
-        epsilon = self._accountant([*spent, *more], self.delta)
+    def _check_version(self, link: sql.Connection) -> None:
+        _version.create(link, checkfirst=True)
+        number = link.execute(sql.select(_version.c.number)).scalar()
+        if number is None:
+            link.execute(sql.insert(_version).values(number=SCHEMA_VERSION))
+        elif number != SCHEMA_VERSION:
+            age = "a newer" if number > SCHEMA_VERSION else "an older"
+            raise IntegrityError(
+                f"{self._engine.url}: {age} version of Confide wrote this ledger (version {number}; this one knows "
+                f"{SCHEMA_VERSION}), so nothing is trained",
+                "Use the version of Confide that wrote it.",
+            )
+
+    def _check(self, booked: Sequence[Booking], plan: str, releases: Sequence[Release]) -> float:
+        if self._delta != self.delta:
+            raise BudgetError(
+                f"the policy's delta is {self._delta:g}, and this cohort's is {self.delta:g} for as long as it lives",
+                "Set the policy's 'delta' back.",
+            )
+        if not self.cap > 0:
+            raise BudgetError("the policy's epsilon is 0, so nothing is trained")
+        epsilon = self._accountant(_counted(booked, [(plan, release) for release in releases]), self.delta)
         if not epsilon <= self.cap:
-            before = epsilon_text(self._accountant(list(spent), self.delta))
+            before = epsilon_text(self._accountant(_counted(booked), self.delta))
             raise BudgetError(
                 f"this would bring epsilon from {before} to {epsilon_text(epsilon)}, over the policy's {self.cap:g}",
                 "Plan fewer rounds or more noise, or let the compliance officer decide on the policy's 'epsilon'; "
@@ -126,9 +196,16 @@ class Ledger:
         return epsilon
 
     @staticmethod
-    def _read(link: sql.Connection) -> list[Spending]:
-        rows = link.execute(sql.select(_spending).order_by(_spending.c.id))
-        return [
-            Spending(row.plan, row.round, PoissonSampledGaussian(row.sigma, row.rate, row.steps), row.time)
-            for row in rows
-        ]
+    def _read(link: sql.Connection) -> list[Booking]:
+        rows = link.execute(sql.select(_bookings).order_by(_bookings.c.id))
+        try:
+            return [
+                Booking(row.id, row.plan, row.round, from_details(json.loads(row.release)), row.time, State(row.state))
+                for row in rows
+            ]
+        except ValueError:
+            raise IntegrityError("the ledger holds a booking that is none") from None
+
+
+def _counted(booked: Iterable[Booking], more: Iterable[tuple[str, Release]] = ()) -> list[list[Release]]:
+    return by_plan([*((booking.plan, booking.release) for booking in booked if booking.counts), *more])

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import tomllib
-from functools import cache
-from importlib.resources import files
 from typing import Any
 
 from policies.errors import PolicyError
+from policies.files import table_of
 from policies.policy import Dates, Deidentification, LegalBasis, Organisations
 
 CATEGORIES = (
@@ -54,9 +52,8 @@ def kept_categories(rules: Deidentification) -> frozenset[str]:
     return frozenset(category for category, stays in kept.items() if stays)
 
 
-@cache
 def _table() -> dict[str, Any]:
-    return tomllib.loads(files("policies").joinpath("legal.toml").read_text("utf-8"))
+    return table_of("policies", "legal")
 
 
 def _basis(basis: LegalBasis) -> dict[str, Any]:

@@ -3,7 +3,8 @@
 WORKSPACE/
   policy.toml               the hospital's decisions
   sites/<site>/             what belongs to one hospital and never leaves it
-    keys/ audit/ vault/ requests/ erasures/ reviews/ cache/ ledger.sqlite problems/ plans/ updates/ scores/
+    keys/ audit/ vault/ requests/ erasures/ reviews/ cache/ ledger.sqlite training.lock problems/ plans/ updates/
+    scores/
   server/                   what belongs to the server
     keys/ audit/ runs/
   models/<model>/           signed models, which both may read
@@ -126,6 +127,11 @@ class SiteHome(Home):
     @property
     def ledger_url(self) -> str:
         return "sqlite:///" + quote(str(self.ledger.resolve()))
+
+    @property
+    def training_lock(self) -> Path:
+        """Held by the one training that may run here."""
+        return self.root / "training.lock"
 
     def problems(self, job: str) -> Path:
         """What a de-identification left out, line by line."""

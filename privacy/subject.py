@@ -13,11 +13,10 @@ from policies.legal import kept_categories
 from policies.policy import Dates, Deidentification, Places, TextMode
 from privacy.formats.areas import area
 from privacy.identity import master_id, normal
-from privacy.text.dates import group_birth, offset_days, shift_fhir, to_year
+from privacy.text.dates import OLDEST_AGE, group_birth, offset_days, shift_fhir, to_year
 from privacy.text.deidentify import TextDeidentifier
 from privacy.text.normalise import clean
 from privacy.text.replacement import (
-    OLDEST_AGE,
     BareYears,
     MadeUp,
     Replacement,

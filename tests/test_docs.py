@@ -289,12 +289,14 @@ def keys(model: type[BaseModel] = Policy, prefix: str = "") -> list[Key]:
             continue
         value: object = default
         for part in place.split("."):
-            value = value[part]  # type: ignore[index]
+            value = value.get(part, "absent")  # type: ignore[attr-defined]
         found.append(Key(place, allowed(kind, field.metadata), written(value)))
     return found
 
 
 def allowed(kind: object, metadata: list[object]) -> str:
+    if kind == int | None:
+        return "whole number, or absent"
     if isinstance(kind, type) and issubclass(kind, StrEnum):
         return ", ".join(kind)
     if kind is bool:

@@ -17,7 +17,7 @@ from policies.audit import Entry, Event, read_entries
 from policies.files import write_whole
 from policies.guard import account_name, open_site
 from policies.policy import default_policy_text
-from policies.releases import PoissonSampledGaussian, epsilon_text
+from policies.releases import epsilon_text, from_details
 from policies.workspace import Workspace
 from privacy.training.accounting import epsilon
 
@@ -146,9 +146,9 @@ def test_epsilon_from_the_log_is_the_one_displayed(road: Road) -> None:
     shown = {row["site"]: row["spent"] for row in json.loads(road.confide("budget", "show", "--json"))}
     for site in SITES:
         spent = [entry.details for entry in road.entries(site) if entry.event is Event.BUDGET_SPENT]
-        releases = [PoissonSampledGaussian.from_details(details["release"]) for details in spent]
+        releases = [from_details(details["release"]) for details in spent]
         assert len(releases) == 2
-        recomputed = epsilon_text(epsilon(releases, float(spent[0]["delta"])))
+        recomputed = epsilon_text(epsilon([releases], float(spent[0]["delta"])))
         assert recomputed == shown[site] == spent[-1]["epsilon"]
     assert set(json.loads(road.confide("models", "list", "--json"))[0]["epsilon"].values()) == set(shown.values())
 

@@ -1,11 +1,11 @@
-"""`python -m bench.layouts OUT [--notes N] [--seed S] [--half dev|test|both] [--corpora FOLDER]`."""
+"""`python -m bench.layouts OUT [--notes N] [--seed S] [--half dev|test|fresh|sealed|both] [--corpora FOLDER]`."""
 
 from __future__ import annotations
 
 import argparse
 from pathlib import Path
 
-from bench.layouts import HALVES
+from bench.layouts import BOTH, HALVES
 from bench.layouts.export import write_exports
 
 if __name__ == "__main__":
@@ -16,5 +16,5 @@ if __name__ == "__main__":
     parser.add_argument("--half", choices=(*HALVES, "both"), default="both")
     parser.add_argument("--corpora", type=Path, help="folder of corpora whose text may be used")
     args = parser.parse_args()
-    halves = HALVES if args.half == "both" else (args.half,)
+    halves = BOTH if args.half == "both" else (args.half,)
     print(write_exports(args.out, args.notes, args.seed, halves, args.corpora), "notes")

@@ -21,7 +21,7 @@ _DOUBTFUL = re.compile(
     r"\b(?:Mr|Mrs|Ms|Miss|Dr|Prof|Doctor|Nurse)\b\.? ?[A-Z]"
     r"|\b(?:Hospital|University|Georgia)\b|[A-Z]\w+ (?:Clinic|Cent(?:er|re)|Institute|Store)\b"
     rf"|\b(?:{'|'.join(m[:3] + f'(?:{m[3:]})?' for m in month_name[1:])})\b|\b[A-Z][a-z]+day\b"
-    r"|\d[/-]\d+[/-]\d|\b\d\d?/(?:19|20)\d\d|\b(?:19|20)\d\d-\d|\b(?:9\d|1\d\d)[- ]y"
+    r"|\d[/-]\d+[/-]\d|\b\d\d?/(?:19|20)\d\d|\b(?:19|20)\d\d-\d|\b(?:9\d|1\d\d)[- ]y|\bage 9\d"
     r"|[A-Z][a-z]+ [A-Z][a-z]+(?:'s|,? (?:is|was|has|presents|returns|who)\b)"
 )
 _CALLED = re.compile(

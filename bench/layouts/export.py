@@ -10,7 +10,7 @@ from pathlib import Path
 from random import Random
 from typing import Any
 
-from bench.layouts import HALVES, Half, own, table
+from bench.layouts import BOTH, Half, own, table
 from bench.layouts.bodies import bodies
 from bench.layouts.marking import unmarked
 from bench.layouts.notes import Note, Patient
@@ -24,9 +24,7 @@ FIRST_VISIT = date(2014, 2, 1)
 Files = dict[str, list[dict[str, Any]]]
 
 
-def write_exports(
-    out: Path, notes: int, seed: int, halves: Sequence[Half] = HALVES, corpora: Path | None = None
-) -> int:
+def write_exports(out: Path, notes: int, seed: int, halves: Sequence[Half] = BOTH, corpora: Path | None = None) -> int:
     """Write Patient, Encounter and DocumentReference NDJSON and gold.jsonl per hospital; return how many notes."""
     texts = bodies(corpora, seed)
     for number, site in enumerate(SITES):

@@ -10,7 +10,7 @@ from functools import cached_property
 from random import Random
 from typing import Any
 
-from bench.layouts import Half, own, table
+from bench.layouts import Half, listed, own, table
 from bench.layouts.marking import Spans, change, mark, pad, paged, scanned, unmarked, wrapped
 from bench.layouts.people import Person, age, person
 from bench.layouts.values import Address, coded, day, email
@@ -84,7 +84,7 @@ class Note:
         return age((self.visit - self.patient.born).days * 100 // 36525)
 
     def _drawn(self, kind: str) -> Any:
-        rng, half, values = self.rng, self.half, table("values")
+        rng, half, values = self.rng, self.half, listed("values", self.half)
         if kind in ROLES:
             return person(rng, half, kind, self.patient.self)
         if category := values["slots"].get(kind):
@@ -96,6 +96,8 @@ class Note:
     def _single(self, kind: str) -> Any:
         rng, half, site = self.rng, self.half, self.patient.site
         place = self.patient.home if kind == "street" else Address(rng, half)
+        if keyed := listed("values", half)["keyed_slots"].get(kind):
+            return coded(rng, half, *keyed)
         makers: dict[str, Callable[[], Any]] = {
             "date": lambda: self.visit,
             "ago": lambda: self.visit - timedelta(days=rng.randrange(2, 400)),
@@ -104,9 +106,6 @@ class Note:
             "mrn": lambda: coded(rng, half, "MRN", f"MRN_{site.upper()}"),
             "url": lambda: coded(rng, half, "URL", site=site),
             "email": lambda: email(rng, half, person(rng, half, "x"), site),
-            "dea": lambda: coded(rng, half, "LICENSE", "DEA"),
-            "npi": lambda: coded(rng, half, "LICENSE", "NPI"),
-            "vin": lambda: coded(rng, half, "VEHICLE", "VIN"),
             "addr": lambda: place,
             "street": lambda: mark("ADDRESS", place.street),
             "city": lambda: mark("ADDRESS", place.city),

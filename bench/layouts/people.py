@@ -7,7 +7,7 @@ import unicodedata
 from dataclasses import asdict, dataclass
 from random import Random
 
-from bench.layouts import Half, own, table
+from bench.layouts import Half, listed, own, table
 from bench.layouts.marking import mark
 
 MIXED = 0.25  # share of people whose family name is of another origin
@@ -39,6 +39,8 @@ class Person:
         words |= {"sex": "Female" if self.female else "Male", "rel": self.relation, "rel_": self.relation.capitalize()}
         if form in ("age", "age90"):
             return age(self.age if form == "age" else 90 + self.age % 13)
+        if form == "spelled":
+            return mark("NAME", "-".join(c for c in self.last.upper() if c.isalpha()))
         if form == "user":
             return mark("ID", plain(self.first[0] + self.last))
         return words[form] if form in words else mark("NAME", self._name(form))
@@ -66,7 +68,7 @@ def plain(name: str) -> str:
 
 def person(rng: Random, half: Half, role: str, kin: Person | None = None) -> Person:
     """Draw a person for a role of a note; relatives (r, s) often bear the name of `kin`."""
-    names, words = table("names"), table("people")
+    names, words = listed("names", half), table("people")
     as_words = rng.random() < WORDS
     origin = rng.choice([o for o in names["origin"] if (o["name"] == "words") == as_words])
     other = rng.choice(names["origin"]) if rng.random() < MIXED else origin

@@ -7,17 +7,17 @@ from datetime import date
 from random import Random
 from string import ascii_uppercase
 
-from bench.layouts import Half, own, table
+from bench.layouts import Half, listed, own, table
 from bench.layouts.marking import mark
 from bench.layouts.people import Person, plain
 
 
 def day(rng: Random, value: date, half: Half, form: str = "") -> str:
     """A date in a form, or in one of those of the half; marked."""
-    form = form or rng.choice(own(table("values")["date_forms"]["free"], half))
+    form = form or rng.choice(own(listed("values", half)["date_forms"]["free"], half))
     endings = {1: "st", 2: "nd", 3: "rd"}
     th = "th" if 10 < value.day < 14 else endings.get(value.day % 10, "th")
-    text = value.strftime(table("values")["dates"][form]).format(m=value.month, d=value.day, th=th)
+    text = value.strftime(listed("values", half)["dates"][form]).format(m=value.month, d=value.day, th=th)
     return mark("DATE", text.upper() if form == "up" else text)
 
 
@@ -29,7 +29,7 @@ def filled(rng: Random, form: str) -> str:
 
 def coded(rng: Random, half: Half, category: str, key: str | None = None, **fields: str) -> str:
     """An identifier of a category in one of the half's forms; marked."""
-    form = filled(rng, rng.choice(own(table("values")["forms"][key or category], half)))
+    form = filled(rng, rng.choice(own(listed("values", half)["forms"][key or category], half)))
     return mark(category, form.format(**fields))
 
 
@@ -40,10 +40,10 @@ def email(rng: Random, half: Half, person: Person, site: str) -> str:
 
 
 class Address:
-    """A home or office; its forms are one line, two lines ("two"), and HL7 ("hl7")."""
+    """A home or office; its forms are those of the table of values."""
 
     def __init__(self, rng: Random, half: Half) -> None:
-        places = table("values")["places"]
+        places = listed("values", half)["places"]
         self.street = (
             f"{rng.randrange(3, 9900)} {rng.choice(own(places['streets'], half))}{rng.choice(places['units'])}"
         )
@@ -51,10 +51,6 @@ class Address:
         self.zip = f"{start}{rng.randrange(100):02d}"
 
     def written(self, form: str = "") -> str:
-        """The address in a form; marked."""
-        town = f"{self.city}, {self.state} {self.zip}"
-        if form == "two":
-            return mark("ADDRESS", self.street) + "\n" + mark("ADDRESS", town)
-        if form == "hl7":
-            return mark("ADDRESS", f"{self.street}^^{self.city}^{self.state}^{self.zip}")
-        return mark("ADDRESS", f"{self.street}, {town}")
+        """The address in a form; each of its lines is marked."""
+        text: str = table("values")["addresses"][form or "line"].format(**vars(self))
+        return "\n".join(mark("ADDRESS", line) for line in text.splitlines())

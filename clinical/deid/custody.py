@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from functools import lru_cache
 from typing import Any
 
 from clinical.deid.worker import Work
@@ -29,6 +30,7 @@ class Custody:
         random = rules.pseudonyms is PseudonymKind.RANDOM
         self._book = CodeBook(site.home.vault, site.keys.pseudonyms) if random else None
         self._seals = rules.mode is TextMode.ENCRYPT
+        self._sealed = lru_cache(maxsize=4096)(self._tokens_of)
 
     def codes(self, seen: Iterable[tuple[str, str]]) -> Mapping[str, str]:
         """What stands in the place of each keyed pseudonym; empty where they stay.
@@ -38,41 +40,35 @@ class Custody:
         """
         return self._book.translate(seen) if self._book else {}
 
-    def patient(self, work: Work) -> str:
-        """The pseudonym under which a record's patient is released."""
-        return self._final(self._patient(work), work)
-
     def tokens(self, work: Work) -> Tokens | None:
         """The seal for this patient's identifiers, where the policy wants tokens."""
-        if not self._seals or work.patient is None:
-            return None
-        patient = self.patient(work)
-        return Tokens(self._vault.keys_of([patient])[patient], patient)
+        return self._sealed(self._patient(work)) if self._seals and work.patient is not None else None
 
     def keep(self, works: Iterable[Work], known: frozenset[str] | set[str]) -> list[str]:
-        """Put what care and re-identification need into the vault; returns the patients that are new.
+        """Put what care and re-identification need into the vault, all at once; returns the patients that are new.
 
         Args:
             works: records of a batch that are released or kept back.
             known: patients who were kept before.
         """
+        owned = [(self._patient(work), work) for work in works if work.patient is not None]
+        notes = [(owner, self._record(work), work.record.text) for owner, work in owned if work.record.text]
+        codes = self.codes([*((owner, owner) for owner, _ in owned), *((note, owner) for owner, note, _ in notes)])
         new: dict[str, Any] = {}
-        notes = []
-        for work in works:
-            if work.patient is None:
-                continue
-            patient = self.patient(work)
-            if patient not in known and patient not in new:
-                new[patient] = work.patient
-            if work.record.text:
-                keyed = self._keyed.of(work.record.kind, work.record.record_id)
-                notes.append((patient, self._final(keyed, work), work.record.text.encode()))
+        for owner, work in owned:
+            if (patient := codes.get(owner, owner)) not in known:
+                new.setdefault(patient, work.patient)
         facts = [(patient, patient, canonical_json(facts)) for patient, facts in new.items()]
-        self._vault.put([*facts, *notes])
+        texts = [(codes.get(owner, owner), codes.get(note, note), text.encode()) for owner, note, text in notes]
+        self._vault.put([*facts, *texts])
         return sorted(new)
 
     def _patient(self, work: Work) -> str:
         return self._keyed.of(*master_id(work.patient or {}, work.record.patient_id))
 
-    def _final(self, keyed: str, work: Work) -> str:
-        return self.codes([(keyed, self._patient(work))]).get(keyed, keyed)
+    def _record(self, work: Work) -> str:
+        return self._keyed.of(work.record.kind, work.record.record_id)
+
+    def _tokens_of(self, keyed: str) -> Tokens:
+        patient = self.codes([(keyed, keyed)]).get(keyed, keyed)
+        return Tokens(self._vault.keys_of([patient])[patient], patient)

@@ -22,8 +22,8 @@ from clinical.deid.people import People
 from clinical.deid.pool import Batch, Engine, mapped
 from clinical.deid.tally import Tally
 from clinical.deid.worker import QUARANTINE, Done, Work
-from clinical.formats.detect import open_source
-from clinical.formats.source import Problem, Source
+from clinical.formats.detect import MixedSource, open_source
+from clinical.formats.source import Problem
 from clinical.manifest import read_manifest, write_manifest
 from policies.access import Action, Purpose
 from policies.audit import Event
@@ -32,11 +32,8 @@ from policies.files import OWNER_ONLY, canonical_json, file_sha256, sha256_hex, 
 from policies.guard import Site
 from policies.keys import PublicKey
 from policies.legal import check_basis, clauses, statement
-from policies.policy import Dates, TextMode
 from privacy.formats.columns import column_rules
-from privacy.guards.sweep import Sweep
 from privacy.subject import Settings
-from privacy.text.surrogates import names_taken
 
 Advance = Callable[[int], None]
 
@@ -112,10 +109,10 @@ def deidentify_source(
     opened = open_source(
         source, largest_note=rules.largest_note_bytes, columns=options.columns, patient=options.patient
     )
-    read = sha256_hex("\n".join(sorted(file_sha256(path) for path in opened.paths)).encode())
-    site.guard.record(Event.EXPORT_READ, files=len(opened.paths), sha256=read)
+    hashes = [file_sha256(path) for path in opened.paths]
+    site.guard.record(Event.EXPORT_READ, files=len(hashes), sha256=sha256_hex("\n".join(sorted(hashes)).encode()))
     with storage_errors(out), _unfinished(out) as folder:
-        job = _Job(site, opened, options, folder, options.as_of or started.year)
+        job = _Job(site, opened, hashes, options, folder, options.as_of or started.year)
         job.run(advance or (lambda _: None))
         if not job.tally.records:
             shutil.rmtree(folder)
@@ -136,7 +133,8 @@ class _Job:
     """One source on its way into `folder`."""
 
     site: Site
-    source: Source
+    source: MixedSource
+    hashes: Sequence[str]
     options: Options
     folder: Path
     as_of: int
@@ -149,10 +147,11 @@ class _Job:
         journal = Journal(self.folder, self._fingerprint())
         before = self._resume(journal)
         advance(before.items)
-        custody, people = Custody(self.site), People.of(self.source.people())
+        custody = Custody(self.site)
+        people = People.of(self.source.people(), self.site.guard.policy.deidentification)
         items = islice(self._items(custody, people), before.items, None)
         with Output(self.folder, before.sizes) as output, self._problems(before.problems) as problems:
-            for batch, results in mapped(items, self._start(), self.options.workers, self.options.engine):
+            for batch, results in mapped(items, self._start(people), self.options.workers, self.options.engine):
                 new = custody.keep(_kept(batch, results), self.patients)
                 codes = custody.codes((code, done.patient) for done in results for code in done.codes)
                 counts = self._write(batch, results, output, problems, codes)
@@ -202,8 +201,10 @@ class _Job:
         """Of all that decides the output."""
         columns = file_sha256(self.options.columns) if self.options.columns else ""
         policy, erased = self.site.guard.policy.digest, len(self.site.home.erasures())
-        files = [[path.name, file_sha256(path)] for path in self.source.paths]  # in their order: records are counted
-        parts = [files, policy, self.as_of, columns, self.options.patient, version("confide"), erased]
+        # In their order, and with what is not read: records and problems are counted.
+        files = [[path.name, digest] for path, digest in zip(self.source.paths, self.hashes, strict=True)]
+        unread = [[problem.file, problem.kind] for problem in self.source.problems]
+        parts = [files, unread, policy, self.as_of, columns, self.options.patient, version("confide"), erased]
         return sha256_hex(canonical_json(parts))
 
     def _resume(self, journal: Journal) -> Progress:
@@ -227,16 +228,14 @@ class _Job:
             stream.seek(size)
             yield stream
 
-    def _start(self) -> tuple[Any, ...]:
+    def _start(self, people: People) -> tuple[Any, ...]:
         """What every worker process begins with."""
         rules = self.site.guard.policy.deidentification
         if _was_tagged(self.source.paths, self.site.keys.public):
             # Tables and rosters find nothing in their own output; the tagger might, where a mark is its neighbour.
             rules = rules.model_copy(update={"tagger": False})
-        taken = names_taken(self.source.people()) if rules.mode is TextMode.SURROGATE else frozenset()
-        settings = Settings(rules, self.as_of, self.site.keys.pseudonyms, taken)
-        sweep = Sweep.of(self.source.people(), birth_dates=rules.dates is not Dates.KEEP)
-        return settings, sweep, column_rules(self.options.columns)
+        settings = Settings(rules, self.as_of, self.site.keys.pseudonyms, people.taken)
+        return settings, people.sweep, column_rules(self.options.columns)
 
     def _items(self, custody: Custody, people: People) -> Iterator[Work | Problem]:
         """Records with their patients, in the order of the source."""

@@ -11,7 +11,7 @@ from typing import Any
 
 from clinical.deid.worker import Done, Work, Worker
 from clinical.formats.source import Problem
-from policies.telemetry import switch_off
+from policies.network import call_nobody, lock_ray
 
 BATCH = 32
 Batch = Sequence[Work | Problem]
@@ -67,10 +67,11 @@ def _submitter(
 @contextmanager
 def _ray_pool(start: tuple[Any, ...], workers: int) -> Iterator[Any]:
     """A pool on the cluster that $RAY_ADDRESS names, or on this machine."""
+    call_nobody()
+    lock_ray()
     import ray
     from ray.util.multiprocessing import Pool
 
-    switch_off()
     ours = not ray.is_initialized()
     if ours:
         ray.init(include_dashboard=False, log_to_driver=False, logging_level="ERROR", configure_logging=False)

@@ -16,8 +16,10 @@ from numpy.typing import NDArray
 
 from clinical.attachments import UnreadableNote, read_attachment
 from policies.errors import InputError
+from privacy.guards.certificate import upper_share
 
 RESAMPLES = 1000
+EACH_SIDE = 0.975  # of an interval of 95 %
 _WORD = re.compile(r"\S+")
 
 
@@ -215,17 +217,8 @@ def _recall(notes: Sequence[_Note], names: Sequence[str]) -> Recall:
     whole = sum(note.whole.get(name, 0) for note in notes for name in names)
     total = int(marked.sum())
     recall = float(found.sum() / total) if total else 1.0
-    exact = _clopper_pearson(whole, spans)
+    exact = 1 - upper_share(spans - whole, spans, EACH_SIDE), upper_share(whole, spans, EACH_SIDE)
     return Recall(spans, total, int(found.sum()), recall, _bootstrap(found, marked), whole, exact)
-
-
-def _clopper_pearson(found: int, of: int) -> tuple[float, float]:
-    """The exact 95 % interval of a share (Clopper and Pearson 1934)."""
-    from scipy.special import betaincinv
-
-    low = float(betaincinv(found, of - found + 1, 0.025)) if found else 0.0
-    high = float(betaincinv(found + 1, of - found, 0.975)) if found < of else 1.0
-    return low, high
 
 
 def _bootstrap(found: NDArray[Any], marked: NDArray[Any]) -> tuple[float, float]:

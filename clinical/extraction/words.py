@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import re
-import tomllib
 from collections.abc import Iterable
 from dataclasses import dataclass
-from functools import cache
-from importlib import resources
 from typing import Any
 
 from spacy.matcher import PhraseMatcher
 from spacy.tokens import Doc
 from spacy.vocab import Vocab
+
+from policies.files import table_of
 
 # spaCy's own tokenizer is quadratic on a long run of punctuation; a note is other people's text.
 _TOKEN = re.compile(r"(\s+|[^\W\d_]+|\d+(?:[.,]\d+)*|_+|[^\w\s])( ?)")
@@ -23,10 +22,9 @@ for _name in ("sections", "sentences", "mentions", "words", "note"):
     Doc.set_extension(_name, default=None, force=True)
 
 
-@cache
 def table(name: str) -> dict[str, Any]:
     """The table `name`.toml that ships with this floor."""
-    return tomllib.loads(resources.files("clinical").joinpath("tables", f"{name}.toml").read_text("utf-8"))
+    return table_of("clinical", f"tables/{name}")
 
 
 class ClinicalTokenizer:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections import deque
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -14,7 +15,7 @@ from clinical.formats.fhir import open_fhir
 from clinical.formats.hl7 import open_hl7
 from clinical.formats.merging import merged
 from clinical.formats.source import Place, Problem, Source
-from clinical.formats.table import looks_like_table, open_table
+from clinical.formats.table import header_fault, looks_like_table, open_table
 from clinical.formats.text import is_html, open_text
 from clinical.manifest import MANIFEST
 from policies.errors import InputError
@@ -37,9 +38,11 @@ _RTF = b"{\\rtf"
 _READABLE = "FHIR (JSON, NDJSON), HL7 v2, CSV, plain text, RTF or HTML"
 
 
-@dataclass(frozen=True)
+@dataclass
 class MixedSource:
     """Files of several formats; a patient is known by all that any of them says of the same record number.
+
+    Which ids are one person's is learnt when all people are read for the first time.
 
     Args:
         paths: the files that are read.
@@ -51,6 +54,7 @@ class MixedSource:
     parts: tuple[Source, ...]
     problems: tuple[Problem, ...] = ()
     _same: dict[tuple[str, str], set[str]] = field(default_factory=dict, repr=False)
+    _indexed: bool = False
 
     def records(self) -> Iterator[Any]:
         """Problems with whole files, then the records of each format."""
@@ -63,13 +67,18 @@ class MixedSource:
         own = self._known(patient_id)
         if not own:
             raise KeyError("no part knows this patient")
-        others = self._same.get(master_id(merged(own), patient_id), set()) - {patient_id}
+        others = self._ids(master_id(merged(own), patient_id)) - {patient_id}
         return {**merged([*own, *(fact for other in sorted(others) for fact in self._known(other))]), "id": patient_id}
 
     def people(self) -> Iterator[Mapping[str, Any]]:
         """Everyone whom any part names."""
         for part in self.parts:
-            yield from part.people()
+            for person in part.people():
+                if self._mixed and person.get("resourceType") == "Patient":
+                    patient_id = str(person.get("id", ""))
+                    self._same.setdefault(master_id(person, patient_id), set()).add(patient_id)
+                yield person
+        self._indexed = True
 
     def _known(self, patient_id: str) -> list[Mapping[str, Any]]:
         found = []
@@ -80,18 +89,20 @@ class MixedSource:
                 continue
         return found
 
-    def _index(self) -> None:
-        """Which ids of different parts are one person's; of one part alone, none are."""
-        if len(self.parts) > 1:
-            for person in self.people():
-                if person.get("resourceType") == "Patient":
-                    patient_id = str(person.get("id", ""))
-                    self._same.setdefault(master_id(person, patient_id), set()).add(patient_id)
+    @property
+    def _mixed(self) -> bool:
+        """Of one part alone, no two ids are taken for one person's."""
+        return len(self.parts) > 1
+
+    def _ids(self, master: tuple[str, str]) -> set[str]:
+        if self._mixed and not self._indexed:
+            deque(self.people(), maxlen=0)
+        return self._same.get(master, set())
 
 
 def open_source(
     source: Path, *, largest_note: int = LARGEST_NOTE, columns: Path | None = None, patient: str | None = None
-) -> Source:
+) -> MixedSource:
     """Open a file, or all files of a folder (not of folders in it), each as what it is.
 
     Args:
@@ -100,18 +111,14 @@ def open_source(
         patient: the medical record number of the patient whose all plain texts are that no table names.
 
     Raises:
-        InputError: nothing here can be read, or Confide wrote it in surrogate mode.
+        InputError: nothing here can be read, it is a table of nobody, or Confide wrote it as surrogates or as texts.
     """
-    _refuse_surrogates(source if source.is_dir() else source.parent)
+    _refuse_own(source if source.is_dir() else source.parent)
     rules = column_rules(columns)
     found: dict[Format, list[Path]] = {kind: [] for kind in Format}
     problems = []
     for path in _files(source):
-        kind = (
-            kind_of(path, rules)
-            if path.is_file()
-            else Place(path).problem("folder", "name a folder by itself to read it")
-        )
+        kind = _in_folder(path, rules) if source.is_dir() else kind_of(path, rules)
         if isinstance(kind, Problem):
             problems.append(kind)
         else:
@@ -121,6 +128,18 @@ def open_source(
         reasons = ", ".join(sorted({problem.kind for problem in problems})) or "no files"
         raise InputError(f"nothing here can be read ({reasons})", f"Bring {_READABLE}.", file=source)
     return _opened(paths, tuple(problems), largest_note, columns, patient)
+
+
+def _in_folder(path: Path, rules: ColumnRules) -> Format | Problem:
+    """As `kind_of`, for a file that nobody named; a table of nobody is a problem as well."""
+    place = Place(path)
+    if not path.is_file():
+        return place.problem("folder", "name a folder by itself to read it")
+    if path.name.startswith("."):
+        return place.problem("hidden file", "its name begins with a dot; left out. Rename it if it holds records")
+    kind = kind_of(path, rules)
+    fault = header_fault(path, rules) if kind is Format.CSV else None
+    return place.refused(fault) if fault else kind
 
 
 def kind_of(path: Path, rules: ColumnRules) -> Format | Problem:
@@ -170,37 +189,38 @@ def _opened(
         parts.append(tables)
     if Format.TEXT in paths:
         parts.append(open_text(paths[Format.TEXT], patient, tables, largest_note))
-    mixed = MixedSource(tuple(sorted(path for some in paths.values() for path in some)), tuple(parts), problems)
-    mixed._index()
-    return mixed
+    return MixedSource(tuple(sorted(path for some in paths.values() for path in some)), tuple(parts), problems)
 
 
 def _files(source: Path) -> list[Path]:
-    """The files of a folder, without hidden ones and Confide's own manifest."""
+    """The files of a folder, without Confide's own manifest."""
     if not source.exists():
         raise InputError("no such file or folder", file=source)
     if not source.is_dir():
         return [source]
-    visible = (path for path in source.iterdir() if not path.name.startswith("."))
-    return sorted(path for path in visible if path.name != MANIFEST or _written_mode(source) is None)
+    return sorted(path for path in source.iterdir() if path.name != MANIFEST or not _own_manifest(source))
 
 
-def _refuse_surrogates(folder: Path) -> None:
-    if _written_mode(folder) == "surrogate":
-        raise InputError(
-            "was written by Confide in surrogate mode: de-identifying it again would hide nothing and break its links",
-            "Name the folder with the original records.",
-            file=folder,
-        )
+def _refuse_own(folder: Path) -> None:
+    """Output of Confide is read again only where that changes nothing."""
+    manifest = _own_manifest(folder)
+    records = manifest.get("records")
+    if manifest.get("mode") == "surrogate":
+        why = "in surrogate mode: de-identifying it again would hide nothing and break its links"
+    elif isinstance(records, dict) and "Document" in records:
+        why = "and holds texts: de-identifying them again would give them to another patient"
+    else:
+        return
+    raise InputError(f"was written by Confide {why}", "Name the folder with the original records.", file=folder)
 
 
-def _written_mode(folder: Path) -> str | None:
-    """The mode that Confide's manifest names; None where Confide did not write the folder."""
+def _own_manifest(folder: Path) -> Mapping[str, Any]:
+    """What Confide's manifest says, signed or not; empty where Confide did not write the folder."""
     try:
         manifest = json.loads((folder / MANIFEST).read_bytes())["manifest"]
-        return str(manifest.get("mode", "")) if manifest["tool"] == "confide" else None
-    except (OSError, ValueError, KeyError, TypeError, AttributeError):
-        return None
+        return manifest if isinstance(manifest, dict) and manifest["tool"] == "confide" else {}
+    except (OSError, ValueError, KeyError, TypeError):
+        return {}
 
 
 def _decoded(head: bytes) -> str:

@@ -133,7 +133,7 @@ class FhirSource:
             body = self._with_plain_text(resource)
             text = note_text(body)
         except UnreadableNote as error:
-            return place.problem(error.kind, f"{error.message}; left out. {error.hint}")
+            return place.refused(error)
         except (AttributeError, TypeError, RecursionError):
             return place.problem("malformed resource", f"the {kind} is not shaped as FHIR says; left out")
         seen.add(key)
@@ -174,7 +174,7 @@ class FhirSource:
                     raise
                 refused.append(error)
         if resource["resourceType"] == "DocumentReference" and not read:
-            raise refused[0] if refused else UnreadableNote("no text", "the DocumentReference has no attachment")
+            raise refused[0] if refused else UnreadableNote("the DocumentReference has no attachment", kind="no text")
         return resource
 
 

@@ -86,7 +86,7 @@ class Hl7Source:
         try:
             message = replace(message, segments=tuple(_opened(message, s, self.largest_note) for s in message.segments))
         except UnreadableNote as error:
-            return place.problem(error.kind, f"{error.message}; left out. {error.hint}")
+            return place.refused(error)
         text = note_of(message)
         if len(text.encode()) > self.largest_note:
             return place.problem("note too large", f"the message's text has over {self.largest_note} bytes; left out")

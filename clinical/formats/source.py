@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
+from policies.errors import InputError
 from privacy.records import RawRecord
 
 
@@ -44,6 +45,10 @@ class Place:
     def problem(self, kind: str, message: str) -> Problem:
         """What is wrong here."""
         return Problem(self.path.name, self.line, kind, message)
+
+    def refused(self, error: InputError) -> Problem:
+        """What an error says of what stands here."""
+        return self.problem(error.kind, f"{error.message}; left out. {error.hint}")
 
 
 class Source(Protocol):

@@ -99,9 +99,9 @@ def open_table(paths: tuple[Path, ...], rules: Path | None = None, largest_note:
         InputError: a table has no column with the patient's number, or two columns of one name.
     """
     source = TableSource(paths, column_rules(rules), largest_note)
-    csv.field_size_limit(LONGEST_CELL)
     for path in paths:
-        _check_header(path, source.rules)
+        if fault := header_fault(path, source.rules):
+            raise InputError(fault.message, fault.hint, file=path, kind=fault.kind)
     source._index()
     return source
 
@@ -123,6 +123,26 @@ def delimiter_of(text: str) -> str:
     return max(DELIMITERS, key=lambda delimiter: len(next(csv.reader([line], delimiter=delimiter), [])))
 
 
+def header_fault(path: Path, rules: ColumnRules) -> InputError | None:
+    """Why nothing of a table can be used: two columns of one name, or none with the patient's number."""
+    try:
+        header = [name.strip() for name in next(_raw_rows(path, rules.charset))[1]]
+    except (UnicodeDecodeError, csv.Error, StopIteration):
+        return None  # the reading says so, with the rest of what is wrong
+    repeated = [number for number, name in enumerate(header, 1) if name in header[: number - 1]]
+    if repeated:
+        message = f"column {repeated[0]} has the name of an earlier one"
+        return InputError(message, "Name each column once.", kind="repeated column")
+    if any(rules.rule(name) in ("patient", "mrn") for name in header):
+        return None
+    wanted = [name for name, rule in rules.own.items() if rule in ("patient", "mrn")] or ["mrn", "patient_id"]
+    return InputError(
+        f"no column with the patient's number: {' or '.join(wanted)}",
+        "Name that column in a TOML file and pass it with --columns: [columns] YOUR_COLUMN = 'mrn'.",
+        kind="no patient column",
+    )
+
+
 def _single_facts(patient: Mapping[str, Any]) -> Iterator[str]:
     for key, value in patient.items():
         for item in value if isinstance(value, list) else [value]:
@@ -137,25 +157,6 @@ def _first_rows(text: str, delimiter: str) -> list[list[str]]:
     except csv.Error:
         return []
     return rows[:-1] if len(rows) > _LOOKED_AT else rows
-
-
-def _check_header(path: Path, rules: ColumnRules) -> None:
-    try:
-        header = [name.strip() for name in next(_raw_rows(path, rules.charset))[1]]
-    except (UnicodeDecodeError, csv.Error, StopIteration):
-        return  # the reading says so, with the rest of what is wrong
-    repeated = [number for number, name in enumerate(header, 1) if name in header[: number - 1]]
-    if repeated:
-        raise InputError(
-            f"column {repeated[0]} has the name of an earlier one", "Name each column once.", file=path, line=1
-        )
-    if not any(rules.rule(name) in ("patient", "mrn") for name in header):
-        wanted = [name for name, rule in rules.own.items() if rule in ("patient", "mrn")] or ["mrn", "patient_id"]
-        raise InputError(
-            f"no column with the patient's number: {' or '.join(wanted)}",
-            "Name that column in a TOML file and pass it with --columns: [columns] YOUR_COLUMN = 'mrn'.",
-            file=path,
-        )
 
 
 def _rows(path: Path, charset: str) -> Iterator[tuple[Place, dict[str, str] | Problem]]:
@@ -184,6 +185,7 @@ def _rows(path: Path, charset: str) -> Iterator[tuple[Place, dict[str, str] | Pr
 
 def _raw_rows(path: Path, charset: str) -> Iterator[tuple[int, list[str]]]:
     """Rows with the line that they begin in."""
+    csv.field_size_limit(LONGEST_CELL)
     with path.open("rb") as stream:
         start = stream.read(4096)
     codec = "utf-16" if start[:2] in (b"\xff\xfe", b"\xfe\xff") else charset

@@ -68,7 +68,7 @@ class TextSource:
         try:
             text = read_note(path, self.largest_note)
         except UnreadableNote as error:
-            return place.problem(error.kind, f"{error.message}; left out. {error.hint}")
+            return place.refused(error)
         patient_id = listed if listed is not None else f"mrn:{self.owner}"
         return RawRecord(Format.TEXT, "Document", patient_id, path.name, text, text, path.name, 1)
 
@@ -90,7 +90,9 @@ def read_note(path: Path, largest: int = LARGEST_NOTE) -> str:
         UnreadableNote: it is too large, empty, or neither UTF-8 nor UTF-16 with a byte order mark.
     """
     if path.stat().st_size > largest:
-        raise UnreadableNote("note too large", f"the note has over {largest} bytes", "Split it, or raise the limit.")
+        raise UnreadableNote(
+            f"the note has over {largest} bytes", "Split it, or raise the limit.", kind="note too large"
+        )
     data = path.read_bytes()
     kind = "text/rtf" if data.lstrip().startswith(b"{\\rtf") else "text/html" if is_html(data) else "text/plain"
     return read_attachment({"contentType": kind, "data": base64.b64encode(data).decode()}, largest)

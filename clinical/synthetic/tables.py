@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cache
-from importlib import resources
 from typing import Any
+
+from policies.files import table_of
 
 
 @dataclass(frozen=True)
@@ -64,10 +64,9 @@ class Style:
     split: tuple[str, ...] = field(default=())
 
 
-@cache
 def table(name: str) -> dict[str, Any]:
     """The parsed TOML table `name`, read once."""
-    return tomllib.loads(resources.files("clinical").joinpath("tables", f"{name}.toml").read_text(encoding="utf-8"))
+    return table_of("clinical", f"tables/{name}")
 
 
 @cache

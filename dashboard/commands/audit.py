@@ -40,7 +40,7 @@ def verify(site: SitesOption = None, workspace: WorkspaceOption = None) -> None:
         entries, checkpoint = read_entries(home.audit, key), read_checkpoint(home.audit, key)
         root = checkpoint.root.hex()[:16] if checkpoint else "none"
         if isinstance(home, SiteHome):
-            check_bookings(home, entries)
+            check_bookings(home, key)
         say(f"{home.name}: {len(entries)} entries verified, tree head {root}")
 
 

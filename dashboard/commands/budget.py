@@ -2,9 +2,17 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING, Any
+
 import typer
 
 from dashboard.options import JsonOption, SitesOption, WorkspaceOption, chosen_sites
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from policies.guard import Site
+    from policies.ledger import Booking
 
 app = typer.Typer(no_args_is_help=True, help="The privacy budget of each hospital's patients.")
 
@@ -16,34 +24,64 @@ def show(site: SitesOption = None, as_json: JsonOption = False, workspace: Works
     [dim]Example: confide budget show --site north[/]
     """
     import json
-    from collections import Counter
 
-    from dashboard.console import table
+    from dashboard.console import say, table
     from policies.access import Action, Purpose
     from policies.guard import open_site
-    from policies.releases import epsilon_text
     from policies.workspace import Workspace
-    from privacy.training.budget import open_ledger
 
-    place, rows = Workspace.find(workspace), []
+    place, found = Workspace.find(workspace), []
     for home in chosen_sites(place, site):
         opened = open_site(place, home.name)
         opened.guard.permit(Action.VIEW_BUDGET, Purpose.OPERATIONS)
-        ledger = open_ledger(opened)
-        spent = ledger.spent()
-        plans = Counter(spending.plan[:12] for spending in ledger.spendings())
-        bought = ", ".join(f"{plan}: {rounds} rounds" for plan, rounds in plans.items()) or "nothing yet"
-        rows.append(
-            {
-                "site": home.name,
-                "spent": epsilon_text(spent),
-                "cap": f"{ledger.cap:g}",
-                "left": f"{max(ledger.cap - spent, 0.0):.3f}",
-                "delta": repr(ledger.delta),
-                "on": bought,
-            }
-        )
+        found.append(_budget(opened))
     if as_json:
-        typer.echo(json.dumps(rows))
+        typer.echo(json.dumps(found))
+        return
+    columns = ("site", "spent", "cap", "left", "delta")
+    table("epsilon per patient", columns, [[row[column] for column in columns] for row in found])
+    studies = [{"site": row["site"], **study} for row in found for study in row["studies"]]
+    if studies:
+        table("what it went to", list(studies[0]), [tuple(study.values()) for study in studies])
     else:
-        table("epsilon per patient", list(rows[0]), [tuple(row.values()) for row in rows])
+        say("Nothing was released yet.")
+
+
+def _budget(site: Site) -> dict[str, Any]:
+    """What a site's ledger holds, by plan; epsilon is rounded up and what is left is rounded down."""
+    from decimal import Decimal
+
+    from policies.releases import epsilon_text
+    from privacy.training.budget import open_ledger
+
+    ledger = open_ledger(site)
+    bookings, spent = ledger.bookings(), epsilon_text(ledger.spent())
+    return {
+        "site": site.name,
+        "spent": spent,
+        "cap": f"{ledger.cap:g}",
+        "left": str(max(Decimal(repr(ledger.cap)) - Decimal(spent), Decimal("0.000"))),
+        "delta": repr(ledger.delta),
+        "studies": [
+            _study(plan, [booking for booking in bookings if booking.plan == plan], ledger.delta)
+            for plan in dict.fromkeys(booking.plan for booking in bookings)
+        ],
+    }
+
+
+def _study(plan: str, bookings: Sequence[Booking], delta: float) -> dict[str, Any]:
+    """What one plan took, as if it were the only one."""
+    from collections import Counter
+
+    from policies.releases import epsilon_text
+    from privacy.training.accounting import epsilon
+
+    states = Counter(booking.state.value for booking in bookings)
+    return {
+        "plan": plan[:12],
+        "spent": states["spent"],
+        "reserved": states["reserved"],
+        "refunded": states["refunded"],
+        "epsilon alone": epsilon_text(epsilon([[booking.release for booking in bookings if booking.counts]], delta)),
+        "since": bookings[0].time[:19].replace("T", " "),
+    }

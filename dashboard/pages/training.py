@@ -53,7 +53,7 @@ def page(workspace: Workspace, site: Site) -> None:
     """The accountant comes last, though its place is above: the rest need not wait for it."""
     site.guard.permit(Action.VIEW_TRAINING, Purpose.OPERATIONS)
     spent = view.budget(site)
-    run = view.training(workspace, site, spent.spendings)
+    run = view.training(workspace, site, spent.bookings)
     log_view(site, "training", plan=run.digest if run else "none")
     if run is None:
         say_missing(view.NO_RUN)

@@ -8,11 +8,11 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import cache
-from importlib.resources import files
 from pathlib import Path, PurePath, PureWindowsPath
 from typing import TYPE_CHECKING, Any
 
 from policies.errors import InputError
+from policies.files import table_of
 
 if TYPE_CHECKING:
     from privacy.subject import Subject
@@ -79,10 +79,9 @@ def rule_names() -> frozenset[str]:
     return frozenset(row["rule"] for row in columns_table()["columns"])
 
 
-@cache
 def columns_table() -> Mapping[str, Any]:
     """The rules by the usual headers."""
-    return tomllib.loads(files("privacy").joinpath("tables/columns.toml").read_text("utf-8"))
+    return table_of("privacy", "tables/columns")
 
 
 def deidentify_row(row: Mapping[str, str], rules: ColumnRules, subject: Subject) -> tuple[dict[str, str], int]:

@@ -21,19 +21,7 @@ _ESCAPE = r"[FSTREHN]|\.(?:br|ce|sp|fi|nf|in|ti|sk)[+-]?\d*|X(?:[0-9A-Fa-f]{2})+
 
 
 class BrokenMessage(InputError):
-    """A message that cannot be taken apart.
-
-    Args:
-        kind: a short name for counting.
-        message: what is wrong, in words.
-    """
-
-    def __init__(self, kind: str, message: str, hint: str | None = None) -> None:
-        super().__init__(message, hint)
-        self.kind = kind
-
-    def __reduce__(self):  # type: ignore[no-untyped-def]
-        return type(self), (self.kind, self.message, self.hint)
+    """A message that cannot be taken apart."""
 
 
 @dataclass(frozen=True)
@@ -124,13 +112,15 @@ def parse_message(message: str) -> Message:
     """
     lines = [line for line in BREAKS.split(message) if line.strip()]
     if not lines or not lines[0].startswith("MSH"):
-        raise BrokenMessage("no MSH", "the message does not begin with an MSH segment")
+        raise BrokenMessage("the message does not begin with an MSH segment", kind="no MSH")
     separators = _separators(lines[0])
     segments = [Segment("MSH", (separators.field, *lines[0][4:].split(separators.field)))]
     for line in lines[1:]:
         name, *fields = line.split(separators.field)
         if not _NAME.fullmatch(name):
-            raise BrokenMessage("broken segment", f"line {len(segments) + 1} of the message is no segment (cut short?)")
+            raise BrokenMessage(
+                f"line {len(segments) + 1} of the message is no segment (cut short?)", kind="broken segment"
+            )
         segments.append(Segment(name, tuple(fields)))
     return Message(separators, tuple(segments))
 
@@ -153,6 +143,6 @@ def _separators(header: str) -> Separators:
     characters = (found.group(1) + found.group(2))[:5] if found else ""
     if len(set(characters)) < 5 or any(c.isalnum() or c.isspace() or not c.isprintable() for c in characters):
         raise BrokenMessage(
-            "wrong separators", "MSH-1 and MSH-2 do not name five different separators", "Standard: MSH|^~\\&|"
+            "MSH-1 and MSH-2 do not name five different separators", "Standard: MSH|^~\\&|", kind="wrong separators"
         )
     return Separators(*characters)

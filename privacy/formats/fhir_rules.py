@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from functools import cache
-from importlib.resources import files
 from typing import Any
+
+from policies.files import table_of
 
 
 @dataclass(frozen=True)
@@ -31,10 +31,9 @@ class Rule:
         return next((rules_of_type(leaf) for leaf in self.leaves if leaf[0].isupper()), None)
 
 
-@cache
 def fhir_table() -> Mapping[str, Any]:
     """The whole table as it stands in the file."""
-    return tomllib.loads(files("privacy").joinpath("tables/fhir.toml").read_text("utf-8"))
+    return table_of("privacy", "tables/fhir")
 
 
 @cache

@@ -3,20 +3,19 @@
 from __future__ import annotations
 
 import re
-import tomllib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import date
-from functools import cache
-from importlib.resources import files
 from itertools import groupby, islice
 from typing import TYPE_CHECKING, Any
 
+from policies.files import table_of
 from privacy.formats.er7 import STANDARD, Message, Segment, Separators, parse_message, write_segment
+from privacy.formats.fhir_rules import fhir_table
+from privacy.text.dates import OLDEST_AGE
 
 if TYPE_CHECKING:
     from privacy.subject import Subject
 
-OLDEST_AGE = 89
 _NULL = '""'  # HL7's "delete what you have": says nothing of the patient
 _UNMISTAKABLE = 3  # a code this short is no identifier
 _CODE = re.compile(r"[!-~µ°²³]{1,24}")
@@ -50,10 +49,9 @@ def note_of(message: Message) -> str:
     return note if note.strip() else ""
 
 
-@cache
 def hl7_table() -> Mapping[str, Any]:
     """The rules: by segment and field, by type of value, by observation; and the names of character sets."""
-    return tomllib.loads(files("privacy").joinpath("tables/hl7.toml").read_text("utf-8"))
+    return table_of("privacy", "tables/hl7")
 
 
 class _Walk:
@@ -254,7 +252,7 @@ def _value_rule(message: Message, observation: Segment) -> str:
     table, asked = hl7_table(), message.separators.components(observation.field(3))
     unit = message.separators.components(observation.field(6))[0].strip().lower()
     own = [rule for code in asked[0:4:3] if (rule := table["observations"].get(code))]  # the code, and the other one
-    if not own and unit in table["years"] and observation.field(2) in ("NM", "SN"):
+    if not own and fhir_table()["years"].get(unit) == 1 and observation.field(2) in ("NM", "SN"):
         own = ["age"]  # years that were counted may be years of life
     return str(own[0] if own else table["values"].get(observation.field(2), ""))
 

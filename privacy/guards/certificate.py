@@ -87,11 +87,11 @@ def allocate(sizes: Mapping[str, int], notes: int, least: int = LEAST_OF_A_STRAT
     raise ValueError(f"{notes} notes are too few for {len(sizes)} strata")
 
 
-def upper_share(found: int, drawn: int) -> float:
+def upper_share(found: int, drawn: int, confidence: float = CONFIDENCE) -> float:
     """The most that a share can be where `found` of `drawn` had it (Clopper and Pearson 1934), one-sided."""
     from scipy.special import betaincinv  # type: ignore[import-untyped]
 
-    return 1.0 if found >= drawn else float(betaincinv(found + 1, drawn - found, CONFIDENCE))
+    return 1.0 if found >= drawn else float(betaincinv(found + 1, drawn - found, confidence))
 
 
 def upper_rate(found: int, drawn: int) -> float:

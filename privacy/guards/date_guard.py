@@ -6,15 +6,14 @@ The rows stand in tables/anchors.toml. A finding names its kind and its row, nev
 from __future__ import annotations
 
 import re
-import tomllib
 from calendar import day_name
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date
 from enum import StrEnum
 from functools import cache
-from importlib.resources import files
 
+from policies.files import table_of
 from privacy.text.calendar_days import days
 from privacy.text.spans import Span
 
@@ -109,5 +108,5 @@ def _meets(start: int, end: int, spans: Sequence[Span]) -> bool:
 @cache
 def rows(kind: str) -> tuple[_Row, ...]:
     """The rows of a kind, "non_date" or "anchor", ready to search."""
-    table = tomllib.loads(files("privacy").joinpath("tables/anchors.toml").read_text("utf-8"))
+    table = table_of("privacy", "tables/anchors")
     return tuple(_Row(row["name"], re.compile(row["regex"], re.IGNORECASE)) for row in table[kind])

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import re
-import tomllib
 from collections.abc import Mapping
 from functools import cache
-from importlib.resources import files
+
+from policies.files import table_of
 
 
 @cache
 def vocabulary() -> Mapping[str, frozenset[str]]:
     """The lists of tables/vocabulary.toml, in small letters: words, near_names, eponyms, eponym_nouns."""
-    table = tomllib.loads(files("privacy").joinpath("tables/vocabulary.toml").read_text("utf-8"))
+    table = table_of("privacy", "tables/vocabulary")
     return {name: frozenset(value.split()) for name, value in table.items()}
 
 

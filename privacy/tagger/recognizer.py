@@ -7,12 +7,11 @@ from importlib.resources import as_file, files
 from pathlib import Path
 from typing import Any
 
-from presidio_analyzer import EntityRecognizer, RecognizerResult
-
 from privacy.tagger.design import OUTSIDE, read_design, spans_of
 from privacy.tagger.runtime import Runtime, open_runtime
 from privacy.tagger.skip import is_clinical, may_hold_name
 from privacy.tagger.words import Window, Words, batch_of, windows_of, words_of
+from privacy.text.presidio import EntityRecognizer, RecognizerResult
 
 SCORE = 0.6  # below the tables: where both find something, the table's category holds
 _LENGTH = 96  # tokens of a window, as in training

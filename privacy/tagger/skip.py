@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import tomllib
 from functools import cache
-from importlib.resources import files
 
+from policies.files import table_of
 from privacy.tagger.words import Words, common_words
 
 
@@ -17,7 +16,7 @@ def cues() -> frozenset[str]:
 
 @cache
 def _words(table: str, row: str) -> frozenset[str]:
-    tables = tomllib.loads(files("privacy").joinpath("tables/tagger.toml").read_text("utf-8"))
+    tables = table_of("privacy", "tables/tagger")
     return frozenset(tables[table][row].split())
 
 

@@ -11,7 +11,7 @@ from functools import cache
 
 from privacy.vault.pseudonyms import Pseudonyms
 
-OLDEST_AGE = 89
+OLDEST_AGE = 89  # years; older people are one group (45 CFR 164.514(b)(2)(i)(C))
 # In days. With an offset closer to none or to a year, a month without a day or year would stay what it was.
 SHORTEST_OFFSET, LONGEST_OFFSET = 21, 350
 DAYS_OF_A_MONTH, DAYS_OF_A_YEAR = 30.436875, 365.2425  # of the Gregorian calendar, on average

@@ -8,15 +8,19 @@ from dataclasses import replace
 from functools import cached_property, lru_cache
 from itertools import pairwise
 
-from presidio_analyzer import AnalyzerEngine, EntityRecognizer, RecognizerRegistry, RecognizerResult
-from presidio_analyzer.context_aware_enhancers import ContextAwareEnhancer
-from presidio_analyzer.nlp_engine import NoOpNlpEngine
-from presidio_anonymizer import AnonymizerEngine
-from presidio_anonymizer.entities import OperatorConfig
-
 from privacy.text.identifiers import table_recognizers
 from privacy.text.marks import MARK
 from privacy.text.normalise import clean
+from privacy.text.presidio import (
+    AnalyzerEngine,
+    AnonymizerEngine,
+    ContextAwareEnhancer,
+    EntityRecognizer,
+    NoOpNlpEngine,
+    OperatorConfig,
+    RecognizerRegistry,
+    RecognizerResult,
+)
 from privacy.text.replacement import Marks
 from privacy.text.roster import Roster, names_roster
 from privacy.text.spans import Span

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from presidio_analyzer import EntityRecognizer, RecognizerResult
+from privacy.text.presidio import EntityRecognizer, RecognizerResult
 
 SCORE = 0.8
 FEWEST_HEADINGS = 2

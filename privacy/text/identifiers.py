@@ -6,18 +6,17 @@ their rules carries an example and a counter-example.
 
 from __future__ import annotations
 
-import tomllib
 from bisect import bisect_right
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache, lru_cache
-from importlib.resources import files
 from typing import Any
 
 import regex  # type: ignore[import-untyped]
-from presidio_analyzer import EntityRecognizer, Pattern, PatternRecognizer, RecognizerResult
 
+from policies.files import table_of
 from privacy.text.grids import GridRecognizer
+from privacy.text.presidio import EntityRecognizer, Pattern, PatternRecognizer, RecognizerResult
 
 TIMEOUT_SECONDS = 20.0
 _PIECE = regex.compile(r"[^\n]{160,400}?\.[ ]|[^\n]*\n|[^\n]+\Z")
@@ -111,9 +110,8 @@ def stop_words() -> frozenset[str]:
     return frozenset(_table()["words"]["stop"].split())
 
 
-@cache
 def _table(name: str = "") -> dict[str, Any]:
-    return tomllib.loads(files("privacy").joinpath(f"tables/identifiers{name}.toml").read_text("utf-8"))
+    return table_of("privacy", f"tables/identifiers{name}")
 
 
 @cache

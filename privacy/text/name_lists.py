@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import re
-import tomllib
 import unicodedata
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import cache
 from importlib import import_module
-from importlib.resources import files
 from typing import Any
+
+from policies.files import table_of
 
 DEFAULT_ORIGIN = "english"
 # A name that is at home in more origins than these tells nothing of its bearer.
@@ -75,10 +75,9 @@ def names_with_initial(kind: Kind, initial: str) -> tuple[str, ...]:
     return tuple(name for name in names(kind) if folded(name)[0] == initial.casefold()) or names(kind)
 
 
-@cache
 def table() -> dict[str, Any]:
     """tables/surrogates.toml."""
-    return tomllib.loads(files("privacy").joinpath("tables/surrogates.toml").read_text("utf-8"))
+    return table_of("privacy", "tables/surrogates")
 
 
 @cache

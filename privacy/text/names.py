@@ -7,14 +7,13 @@ like a name: `tables/roster.toml` says which words are also words of the languag
 from __future__ import annotations
 
 import re
-import tomllib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
-from importlib.resources import files
 from itertools import pairwise
 from typing import Any
 
+from policies.files import table_of
 from privacy.text.identifiers import stop_words
 from privacy.text.normalise import Folded, fold_word
 
@@ -40,9 +39,8 @@ _ACTS = re.compile(
 _MID_SENTENCE = re.compile(r"(?<![.!?:;])[a-z,][ ]{1,2}$")
 
 
-@cache
 def _table() -> Mapping[str, Mapping[str, Any]]:
-    return tomllib.loads(files("privacy").joinpath("tables/roster.toml").read_text("utf-8"))
+    return table_of("privacy", "tables/roster")
 
 
 @cache

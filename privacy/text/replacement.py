@@ -8,12 +8,11 @@ from dataclasses import dataclass
 from datetime import date
 
 from policies.policy import Dates, Deidentification, TextMode
-from privacy.text.dates import shift_text_date
+from privacy.text.dates import OLDEST_AGE, shift_text_date
 from privacy.text.spans import Span
 from privacy.text.surrogates import Surrogates
 from privacy.vault.sealing import seal_value
 
-OLDEST_AGE = 89
 _YEAR = re.compile(r"(?<!\d)(?:19|20)\d{2}(?!\d)")
 # Two digits are a year after an apostrophe, as the third part of a date, or where they can be no day.
 _SHORT_YEAR = re.compile(r"(?:['’]|\d[/.-]\w{1,9}[/.-]|[/-](?=3[2-9]|[4-9]))(\d{2})(?:$|[ T])")

@@ -12,11 +12,10 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
 
-from presidio_analyzer import EntityRecognizer, RecognizerResult
-
 from privacy.text.calendar_days import days
 from privacy.text.names import Names, name_words, street_words, words
 from privacy.text.normalise import Folded, fold, fold_word
+from privacy.text.presidio import EntityRecognizer, RecognizerResult
 
 SHORTEST_CODE = 4
 SHORTEST_PHONE = 7

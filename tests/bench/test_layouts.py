@@ -4,21 +4,24 @@ from __future__ import annotations
 
 import base64
 import json
+import re
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from random import Random
+from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bench.layouts import HALVES, own, table
+from bench.layouts import HALVES, listed, own, table
 from bench.layouts.export import SITES, layouts_of, write_exports
 from bench.layouts.marking import CATEGORIES, mark, pad, paged, scanned, unmarked, wrapped
 from bench.layouts.people import person
 
 words = st.text(st.characters(categories=["L", "N"]), min_size=1, max_size=12)
+PARTS = ("female", "male", "family")
 pieces = st.lists(st.tuples(st.sampled_from(CATEGORIES), words, words), min_size=1, max_size=30)
 
 
@@ -29,12 +32,12 @@ def export(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFact
     return folder
 
 
-def rows(path: Path) -> list[dict[str, object]]:
+def rows(path: Path) -> list[dict[str, Any]]:
     return [json.loads(line) for line in path.read_text("utf-8").splitlines()]
 
 
-def marked_notes(folder: Path) -> Iterator[tuple[str, list[tuple[int, int, str]]]]:
-    for site in SITES:
+def marked_notes(folder: Path, sites: Sequence[str] = SITES) -> Iterator[tuple[str, list[tuple[int, int, str]]]]:
+    for site in sites:
         documents = rows(folder / site / "DocumentReference.ndjson")
         for document, gold in zip(documents, rows(folder / site / "gold.jsonl"), strict=True):
             assert document["id"] == gold["id"]
@@ -66,13 +69,43 @@ def test_a_seed_gives_the_same_bytes(tmp_path: Path) -> None:
 
 
 def test_halves_share_no_layout_and_no_listed_value() -> None:
-    names = [{layout["name"] for layout in table(f"layouts_{half}")["layout"]} for half in HALVES]
-    assert not names[0] & names[1] and len(names[0] | names[1]) >= 25
-    for origin in table("names")["origin"]:
-        for part in ("female", "male", "family"):
-            assert len(set(origin[part])) == len(origin[part]) and not set(own(origin[part], "dev")) & set(
-                own(origin[part], "test")
-            )
+    names = [layout["name"] for half in HALVES for layout in table(f"layouts_{half}")["layout"]]
+    assert len(names) == len(set(names)) >= 60
+    for one, other in (HALVES[:2], HALVES[2:]):
+        for origin in listed("names", one)["origin"]:
+            for part in PARTS:
+                assert len(set(origin[part])) == len(origin[part]) and not set(own(origin[part], one)) & set(
+                    own(origin[part], other)
+                )
+
+
+def test_later_halves_have_names_of_their_own() -> None:
+    earlier, later = (
+        {
+            name
+            for origin in listed("names", half)["origin"]
+            if origin["name"] != "words"
+            for p in PARTS
+            for name in origin[p]
+        }
+        for half in ("dev", "fresh")
+    )
+    assert len(later) > 500 and not earlier & later
+
+
+def test_marks_lie_where_the_values_are(export: Path) -> None:
+    found = 0
+    for site in SITES:
+        patients = {patient["id"]: patient for patient in rows(export / site / "Patient.ndjson")}
+        for document, (text, spans) in zip(
+            rows(export / site / "DocumentReference.ndjson"), marked_notes(export, [site]), strict=True
+        ):
+            patient = patients[document["subject"]["reference"].removeprefix("Patient/")]
+            for value in (item["value"] for item in patient["identifier"] + patient["telecom"]):
+                for match in re.finditer(rf"(?<!\w){re.escape(value)}(?!\w)", text, re.IGNORECASE):
+                    assert any(start <= match.start() and match.end() <= end for start, end, _ in spans)
+                    found += 1
+    assert found > 100
 
 
 def test_hospitals_mix_layouts_differently() -> None:

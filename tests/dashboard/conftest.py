@@ -7,19 +7,19 @@ import shutil
 
 import pytest
 from safetensors.numpy import save
+from typer.testing import CliRunner
 
 from clinical.deid import Options, deidentify_source
 from federated.plan import Plan, SiteShare
 from policies.audit import Event
 from policies.files import canonical_json, write_whole
 from policies.guard import account_name, open_server, open_site
-from policies.ledger import Ledger
 from policies.models import sign_model, trust
 from policies.policy import default_policy_text
-from policies.releases import epsilon_text
 from policies.workspace import WORKSPACE_VARIABLE, Workspace
 from privacy.encoders import DEFAULT_ENCODER, find_encoder
-from privacy.training.accounting import epsilon
+from privacy.training.budget import one_training, spending
+from privacy.training.randomness import CHACHA20
 from tests.clinical.exports import document, patient, write_export
 
 CANARY = "Zebulon"
@@ -48,14 +48,9 @@ def the_plan():
 def _train(site, server, plan):
     """What a training of three rounds leaves behind, without its gradients."""
     write_whole(site.home.plan(plan.digest), canonical_json({"plan": plan.model_dump(mode="json")}))
-    ledger = Ledger(site.home.ledger_url, epsilon, epsilon=8.0, delta=1e-5)
     for number, (loss, seconds) in enumerate(zip(LOSSES, SECONDS, strict=True), 1):
-        release = plan.release_of_round()
-        spent = epsilon_text(ledger.book(plan.digest, number, release))
-        site.guard.record(
-            Event.BUDGET_SPENT, plan=plan.digest, round=number, release=release.as_details(), delta=plan.delta,
-            epsilon=spent,
-        )  # fmt: skip
+        with one_training(site), spending(site, plan.digest, number, plan.release_of_round(), CHACHA20):
+            pass
         rows = {
             site.home.scores(plan.digest): {"round": number, "loss": loss},
             server.home.run(plan.digest) / "rounds.ndjson": {
@@ -114,6 +109,34 @@ def workspace(made_once, tmp_path, monkeypatch):
 @pytest.fixture
 def site(workspace):
     return open_site(workspace, "north")
+
+
+@pytest.fixture
+def as_account(monkeypatch):
+    """Runs a command in a workspace as an account of the operating system would give it; its errors are raised."""
+
+    def run(app, workspace, account, *words, text=""):
+        monkeypatch.setattr("policies.guard.account_name", lambda *_: account)
+        done = CliRunner().invoke(app, [*words, "--workspace", str(workspace.root)], input=text)
+        if done.exception and not isinstance(done.exception, SystemExit):
+            raise done.exception
+        return done
+
+    return run
+
+
+@pytest.fixture
+def with_reviewers(tmp_path):
+    """Makes a workspace of one officer who may do everything, and of the clinicians anna and bob."""
+
+    def make(officer):
+        made = Workspace(tmp_path / "workspace")
+        made.root.mkdir()
+        text = default_policy_text(officer)
+        made.policy.write_text(text.replace("[people]", '[people]\nanna = ["clinician"]\nbob = ["clinician"]'))
+        return made
+
+    return make
 
 
 @pytest.fixture

@@ -11,32 +11,24 @@ from dashboard.commands.certify import app
 from policies.errors import AccessDenied, InputError, IntegrityError
 from policies.guard import open_site
 from policies.keys import public_key_pem
-from policies.policy import default_policy_text
-from policies.workspace import Workspace
 from tests.clinical.outputs import write_output
 
 TEXTS = ["Seen by [NAME].\x1b[31m Zebulon Quist came.", "Zebulon Quist came."]  # in any order
 
 
 @pytest.fixture
-def acting(tmp_path, monkeypatch):
+def acting(tmp_path, monkeypatch, with_reviewers, as_account):
     """Runs a command as an account; gives its output."""
-    workspace = Workspace(tmp_path / "workspace")
-    workspace.root.mkdir()
-    text = default_policy_text("olga")
-    workspace.policy.write_text(text.replace("[people]", '[people]\nanna = ["clinician"]\nbob = ["clinician"]'))
-    write_output(tmp_path / "out", open_site(workspace, "north", "olga").keys, TEXTS)
+    workspace = with_reviewers("olga")
+    site = open_site(workspace, "north", "olga")
+    write_output(tmp_path / "out", site.keys, TEXTS)
     monkeypatch.chdir(tmp_path)
 
     def run(account, *arguments, text=""):
-        monkeypatch.setattr("policies.guard.account_name", lambda *_: account)
         options = [] if arguments[0] == "verify" else ["--site", "north"]
-        done = CliRunner().invoke(app, [*arguments, *options, "-w", str(workspace.root)], input=text)
-        if done.exception and not isinstance(done.exception, SystemExit):
-            raise done.exception
-        return done.output
+        return as_account(app, workspace, account, *arguments, *options, text=text).output
 
-    run.site = open_site(workspace, "north", "olga")
+    run.site = site
     return run
 
 

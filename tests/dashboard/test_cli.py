@@ -40,6 +40,7 @@ COMMANDS = [
     ["audit", "export"],
     ["budget", "show"],
     ["models", "list"],
+    ["privacy", "audit"],
     ["dashboard"],
 ]
 HEAVY = ("torch", "transformers", "spacy", "presidio_analyzer", "flwr", "ray", "streamlit", "opacus", "sqlalchemy")
@@ -53,9 +54,10 @@ def confide(folder: Path, *arguments: str, text: str = "") -> subprocess.Complet
 
 @pytest.fixture(scope="module")
 def ready(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with a policy and a small raw export."""
+    """A folder with a policy (without the tagger, which takes its time) and a small raw export."""
     folder = tmp_path_factory.mktemp("ready")
-    write_whole(folder / "confide-workspace" / "policy.toml", default_policy_text(account_name()).encode())
+    policy = default_policy_text(account_name()).replace("tagger = true", "tagger = false")
+    write_whole(folder / "confide-workspace" / "policy.toml", policy.encode())
     write_export(folder / "export", demo_hospitals(patients=6)[0])
     return folder
 

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import pytest
-from typer.testing import CliRunner, Result
+from typer.testing import Result
 
 from dashboard.commands.erase import app
-from policies import guard
 from policies.errors import AccessDenied, IntegrityError
 from policies.workspace import Workspace
 from privacy.vault.erasure import NOT_COVERED, holdings
@@ -25,15 +25,8 @@ def workspace(tmp_path: Path) -> Workspace:
 
 
 @pytest.fixture
-def run(workspace: Workspace, monkeypatch: pytest.MonkeyPatch) -> Run:
-    def call(account: str, *words: str, text: str = "") -> Result:
-        monkeypatch.setattr(guard, "account_name", lambda *_: account)
-        done = CliRunner().invoke(app, [*words, "--workspace", str(workspace.root)], input=text)
-        if done.exception and not isinstance(done.exception, SystemExit):
-            raise done.exception
-        return done
-
-    return call
+def run(workspace: Workspace, as_account: Run) -> Run:
+    return partial(as_account, app, workspace)
 
 
 def test_a_patient_is_erased_after_a_question_and_the_proof_is_checked(run: Run, workspace: Workspace) -> None:

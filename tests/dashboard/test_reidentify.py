@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import pytest
-from typer.testing import CliRunner, Result
+from typer.testing import Result
 
 from dashboard.commands.reidentify import app
-from policies import guard
 from policies.errors import AccessDenied, InputError
 from policies.workspace import Workspace
 from privacy.vault.originals import Vault
@@ -22,18 +22,8 @@ Run = Callable[..., Result]
 
 
 @pytest.fixture
-def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
-    """A command as an account of the operating system would give it."""
-    workspace = hospital(tmp_path / "w")
-
-    def call(account: str, *words: str, text: str = "") -> Result:
-        monkeypatch.setattr(guard, "account_name", lambda *_: account)
-        done = CliRunner().invoke(app, [*words, "--workspace", str(workspace.root)], input=text)
-        if done.exception and not isinstance(done.exception, SystemExit):
-            raise done.exception
-        return done
-
-    return call
+def run(tmp_path: Path, as_account: Run) -> Run:
+    return partial(as_account, app, hospital(tmp_path / "w"))
 
 
 def asked(run: Run, by: str = "alice") -> str:

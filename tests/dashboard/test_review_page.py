@@ -11,8 +11,7 @@ from clinical.review import draw, marks_of, next_note, open_review, progress, re
 from dashboard import view
 from policies.audit import Event, read_entries
 from policies.guard import account_name, open_site
-from policies.policy import default_policy_text
-from policies.workspace import WORKSPACE_VARIABLE, Workspace
+from policies.workspace import WORKSPACE_VARIABLE
 from tests.clinical.outputs import write_output
 
 PAGE = Path(__file__).parents[2] / "dashboard" / "pages" / "review.py"
@@ -20,12 +19,9 @@ TEXTS = ["[NAME] came with Zebulon **x**.", "Nothing of anybody.", "Quist again,
 
 
 @pytest.fixture
-def workspace(tmp_path, monkeypatch):
+def workspace(monkeypatch, with_reviewers):
     """One hospital whose officer is this account, and two clinicians."""
-    made = Workspace(tmp_path / "workspace")
-    made.root.mkdir()
-    text = default_policy_text(account_name())
-    made.policy.write_text(text.replace("[people]", '[people]\nanna = ["clinician"]\nbob = ["clinician"]'))
+    made = with_reviewers(account_name())
     monkeypatch.setenv(WORKSPACE_VARIABLE, str(made.root))
     return made
 

@@ -22,7 +22,7 @@ from policies.audit import Event
 from policies.errors import AccessDenied, IntegrityError, PolicyError
 from policies.guard import open_site
 from policies.policy import Role
-from policies.releases import PoissonSampledGaussian
+from policies.releases import GaussianRelease, PoissonSampled
 from privacy.training.accounting import epsilon
 from tests.dashboard.conftest import HOSTILE, NOTE, the_plan
 
@@ -105,29 +105,29 @@ def test_an_empty_note_draws():
 
 def test_the_newest_run_of_a_site(workspace, site):
     spent = view.budget(site)
-    run = view.training(workspace, site, spent.spendings)
+    run = view.training(workspace, site, spent.bookings)
     assert run and (run.done, run.size, run.digest) == ("3 of 4", "9 KB", the_plan().digest)
     assert run.losses == ((1, 1.25), (2, 1.0), (3, 0.75)) and run.seconds[0] == (1, 4.0)
     assert "2.00 times that norm" in " ".join(run.words)
-    release = PoissonSampledGaussian("2.00", "0.5", 1)
+    release = PoissonSampled("0.5", GaussianRelease("2.00"))
     epsilons = view.epsilon_after(spent.releases, spent.delta)
-    assert epsilons == [epsilon([release] * count, 1e-5) for count in (1, 2, 3)]
+    assert epsilons == [epsilon([[release] * count], 1e-5) for count in (1, 2, 3)]
     assert spent.spent_text(epsilons).endswith(" of 8") and spent.spent_text([]) == "0.000 of 8"
     other = open_site(workspace, "river")
-    assert view.training(workspace, other, view.budget(other).spendings) is None
+    assert view.training(workspace, other, view.budget(other).bookings) is None
 
 
 def test_a_plan_that_was_changed_after_its_booking_is_not_shown(workspace, site):
     path = site.home.plan(the_plan().digest)
     path.write_text(path.read_text().replace('"sigma":"2.00"', '"sigma":"9.00"'))
     with pytest.raises(IntegrityError, match="another plan"):
-        view.training(workspace, site, view.budget(site).spendings)
+        view.training(workspace, site, view.budget(site).bookings)
 
 
 def test_a_row_that_is_being_written_is_waited_for(workspace, site):
     with site.home.scores(the_plan().digest).open("a") as stream:
         stream.write('{"round":4,"lo')
-    run = view.training(workspace, site, view.budget(site).spendings)
+    run = view.training(workspace, site, view.budget(site).bookings)
     assert run and len(run.losses) == 3
 
 

@@ -74,7 +74,7 @@ def test_the_text_of_an_unexpected_error_neither_travels_nor_is_logged(
     assert nowhere(prepared, answer)
     last = read_entries(prepared.home.audit, prepared.keys.public)[-1]
     assert (last.event, last.details["error"]) == (Event.ROUND_FAILED, error.__name__)
-    assert len(open_ledger(prepared).spendings()) == 1  # what was booked stays booked
+    assert len(open_ledger(prepared).bookings()) == 1  # what was booked stays booked
 
 
 def test_not_even_when_the_failure_cannot_be_logged(site: Site, plan: Plan, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -12,6 +12,7 @@ from pydantic import ValidationError
 from federated.plan import Plan, SiteShare, check_caps, read_plan
 from policies.errors import TrainingError
 from policies.policy import Training
+from policies.releases import GaussianRelease, PoissonSampled
 
 CAPS = Training(
     smallest_cohort=100, epsilon=8, delta=1e-5, smallest_noise=0.5, largest_clip=1.0, most_rounds=60, threads=2
@@ -110,10 +111,9 @@ def test_what_is_no_plan_cannot_be_made(change: dict[str, Any]) -> None:
 
 
 def test_the_whole_is_so_many_rounds() -> None:
-    assert made().releases().steps == 12
-    assert made().release_of_round().steps == 1
-    assert made().release_of_round().sigma == made().sigma
-    assert made().release_of_round().rate == made().sampling_rate
+    once = made().release_of_round()
+    assert (once.release, once.rate) == (GaussianRelease(made().sigma), made().sampling_rate)
+    assert made().releases() == (PoissonSampled(once.rate, GaussianRelease(made().sigma, 12)),)
 
 
 def test_words_say_what_a_hospital_agrees_to() -> None:

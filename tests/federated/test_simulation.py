@@ -21,7 +21,7 @@ from policies.errors import BudgetError, TrainingError
 from policies.files import file_sha256
 from policies.guard import Server, Site, open_server
 from policies.models import SignedModel, open_model
-from policies.releases import PoissonSampledGaussian, epsilon_text
+from policies.releases import epsilon_text, from_details
 from policies.workspace import Workspace
 from privacy.training.accounting import epsilon
 from privacy.training.budget import open_ledger
@@ -77,7 +77,7 @@ def test_every_round_was_aggregated_and_watched(run: Run) -> None:
 
 def test_every_site_booked_each_round_once(run: Run) -> None:
     for site in run.sites():
-        booked = [(spending.plan, spending.round, spending.release) for spending in open_ledger(site).spendings()]
+        booked = [(booking.plan, booking.round, booking.release) for booking in open_ledger(site).bookings()]
         assert booked == [(run.plan.digest, number, run.plan.release_of_round()) for number in range(1, ROUNDS + 1)]
 
 
@@ -115,8 +115,8 @@ def test_the_model_is_signed_and_opens(run: Run) -> None:
 def test_epsilon_from_the_log_alone_is_that_of_the_ledger_and_of_the_card(run: Run) -> None:
     for site in run.sites():
         spent = of(Event.BUDGET_SPENT, site_log(site))
-        releases = [PoissonSampledGaussian.from_details(entry.details["release"]) for entry in spent]
-        again = epsilon(releases, float(spent[0].details["delta"]))
+        releases = [from_details(entry.details["release"]) for entry in spent]
+        again = epsilon([releases], float(spent[0].details["delta"]))
         assert again == pytest.approx(open_ledger(site).spent(), abs=1e-9)
         assert epsilon_text(again) == spent[-1].details["epsilon"] == run.model.card["epsilon"][site.name]
 
@@ -154,7 +154,7 @@ def test_a_site_whose_caps_were_lowered_after_the_approval_ends_the_run_with_its
         simulate(workspace, open_server(workspace), plan, trained_weights(classifier), lower)
     for name in SITES:
         site = hospital(workspace, name)
-        assert [spending.round for spending in open_ledger(site).spendings()] == [1]
+        assert [booking.round for booking in open_ledger(site).bookings()] == [1]
         (failed,) = of(Event.ROUND_FAILED, site_log(site))
         assert (failed.details["round"], failed.details["error"]) == (2, "TrainingError")
 

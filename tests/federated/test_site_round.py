@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -29,9 +30,10 @@ from policies.errors import (
 )
 from policies.files import canonical_json, file_sha256
 from policies.guard import Site, open_site
+from policies.ledger import State
 from policies.workspace import Workspace
 from privacy.training.budget import open_ledger
-from privacy.training.dpsgd import secure_gaussian
+from privacy.training.randomness import CHACHA20, UNSAFE, SecureRandom
 from tests.clinical.notes import cohort, write
 from tests.federated.hospitals import PATIENTS, hospital, plan_for, release, set_policy
 
@@ -44,6 +46,10 @@ def entries(site: Site) -> list[Entry]:
 
 def order(plan: Plan, round_number: int = 1, **changes: Any) -> TrainOrder:
     return TrainOrder(plan.digest, round_number, trained_weights(plan_classifier(plan)) | changes)
+
+
+def states(site: Site) -> list[State]:
+    return [booking.state for booking in open_ledger(site).bookings()]
 
 
 def data(workspace: Workspace, name: str = "north") -> Path:
@@ -95,7 +101,7 @@ def test_a_plan_that_the_budget_does_not_bear_is_refused_before_it_starts(
     with pytest.raises(BudgetError, match=r"from 0\.000 to .*, over the policy's 8"):
         approve(site, plan_for(encoder, rounds=40), data(workspace))
     assert [entry.event for entry in entries(site)] == [Event.BUDGET_REFUSED]
-    assert open_ledger(site).spendings() == []
+    assert open_ledger(site).bookings() == []
 
 
 def test_who_may_not_train_may_not_approve(workspace: Workspace, plan: Plan) -> None:
@@ -199,9 +205,11 @@ def test_another_encoder_than_the_plans_is_refused(encoder: Path) -> None:
 def test_a_round_is_booked_kept_and_logged(prepared: Site, plan: Plan) -> None:
     reply = train_round(prepared, order(plan))
     assert (reply.plan, reply.round, reply.site, reply.refusal) == (plan.digest, 1, 0, 0)
-    (spending,) = open_ledger(prepared).spendings()
-    assert (spending.plan, spending.round, spending.release) == (plan.digest, 1, plan.release_of_round())
+    (booking,) = open_ledger(prepared).bookings()
+    assert (booking.plan, booking.round, booking.release) == (plan.digest, 1, plan.release_of_round())
+    assert booking.state is State.SPENT
     *_, booked, released = entries(prepared)
+    assert booked.details["noise"] == CHACHA20
     assert (booked.event, booked.details["release"]) == (Event.BUDGET_SPENT, plan.release_of_round().as_details())
     assert released.event == Event.UPDATE_RELEASED
     assert released.details["sha256"] == file_sha256(prepared.home.update(plan.digest, 1))
@@ -212,7 +220,7 @@ def test_a_round_asked_for_again_gives_the_same_bytes_and_costs_nothing(prepared
     logged = len(entries(prepared))
     again = train_round(prepared, order(plan, **{"head.bias": np.ones(3, np.float32)}))
     assert all(np.array_equal(first.gradient[name], again.gradient[name]) for name in first.gradient)
-    assert len(open_ledger(prepared).spendings()) == 1
+    assert len(open_ledger(prepared).bookings()) == 1
     assert len(entries(prepared)) == logged
 
 
@@ -240,30 +248,29 @@ def test_what_is_released_is_the_noisy_gradient_of_the_sampled_patients_over_the
     train_round(prepared, order(plan))
     assert (seen["how"].sigma, seen["how"].clip, seen["how"].rate, seen["how"].patients) == (2.0, 1.0, 0.9, 10)
     assert set(seen["sample"]) <= set(range(PATIENTS))
-    assert seen["more"] == {}
-    assert real.__kwdefaults__ == {"noise": secure_gaussian}
+    assert seen["more"]["noise"].__self__.source == CHACHA20
 
 
 def test_an_empty_sample_is_noise_alone_and_is_booked_like_any_step(
     prepared: Site, plan: Plan, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(site_round, "poisson_sample", lambda *_: [])
+    monkeypatch.setattr(SecureRandom, "choose", lambda *_: [])
     update = np.concatenate([part.ravel() for part in train_round(prepared, order(plan)).gradient.values()])
     assert np.std(update) == pytest.approx(2.0 * 1.0 / (0.9 * 10), rel=0.25)
-    assert len(open_ledger(prepared).spendings()) == 1
+    assert len(open_ledger(prepared).bookings()) == 1
 
 
 @pytest.mark.parametrize("number", [0, -1, 3, 10**6])
 def test_a_round_beyond_the_plan_is_refused_and_books_nothing(prepared: Site, plan: Plan, number: int) -> None:
     with pytest.raises(TrainingError, match="of a plan with 2"):
         train_round(prepared, order(plan, number))
-    assert open_ledger(prepared).spendings() == []
+    assert open_ledger(prepared).bookings() == []
 
 
 def test_a_round_of_a_plan_that_was_not_approved_is_refused(prepared: Site, encoder: Path) -> None:
     with pytest.raises(TrainingError, match="has not approved"):
         train_round(prepared, order(plan_for(encoder, study="another")))
-    assert open_ledger(prepared).spendings() == []
+    assert open_ledger(prepared).bookings() == []
 
 
 @pytest.mark.parametrize(
@@ -276,7 +283,7 @@ def test_caps_that_were_tightened_after_the_approval_hold(
     site = hospital(workspace)
     with pytest.raises(TrainingError, match="this site's policy allows"):
         train_round(site, order(plan))
-    assert open_ledger(site).spendings() == []
+    assert open_ledger(site).bookings() == []
 
 
 def test_a_budget_that_was_lowered_after_the_approval_holds_and_is_logged(
@@ -301,21 +308,55 @@ def test_a_budget_that_was_lowered_after_the_approval_holds_and_is_logged(
 def test_weights_that_do_not_fit_cost_nothing(prepared: Site, plan: Plan, change: dict[str, Any]) -> None:
     with pytest.raises(TrainingError, match="order cannot be followed"):
         train_round(prepared, order(plan, **change))
-    assert open_ledger(prepared).spendings() == []
+    assert states(prepared) == [State.REFUNDED]
+    assert open_ledger(prepared).spent() == 0
+    assert entries(prepared)[-1].event == Event.BUDGET_REFUNDED
 
 
-def test_it_is_booked_before_the_first_gradient_and_never_taken_back(
+def test_it_is_spent_and_logged_before_the_first_gradient_and_never_taken_back(
     prepared: Site, plan: Plan, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def failing(*_: Any, **__: Any) -> Any:
-        assert len(open_ledger(prepared).spendings()) == 1
+        assert states(prepared) == [State.SPENT]
+        assert entries(prepared)[-1].event == Event.BUDGET_SPENT
         raise StorageError("the disk is full")
 
-    monkeypatch.setattr(site_round, "private_gradient", failing)
-    with pytest.raises(ConfideError, match="the disk is full"):
+    with monkeypatch.context() as patch, pytest.raises(ConfideError, match="the disk is full"):
+        patch.setattr(site_round, "private_gradient", failing)
         train_round(prepared, order(plan))
-    assert len(open_ledger(prepared).spendings()) == 1
+    assert states(prepared) == [State.SPENT]
     assert not prepared.home.update(plan.digest, 1).exists()
+    train_round(prepared, order(plan))
+    assert states(prepared) == [State.SPENT, State.SPENT]  # the first one's gradient may have been seen
+
+
+def test_an_update_that_was_stored_and_never_answered_is_sent_as_it_is(
+    prepared: Site, plan: Plan, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as patch, pytest.raises(RuntimeError):
+        patch.setattr(site_round, "_log_release", lambda *_: (_ for _ in ()).throw(RuntimeError()))
+        train_round(prepared, order(plan))
+    stored = file_sha256(prepared.home.update(plan.digest, 1))
+    train_round(prepared, order(plan))
+    assert entries(prepared)[-1].details["sha256"] == stored
+    assert states(prepared) == [State.SPENT]
+
+
+def test_noise_with_a_seed_repeats_and_the_log_says_that_it_is_unsafe(
+    tmp_path: Path, workspace: Workspace, plan: Plan
+) -> None:
+    policy = workspace.policy.read_text().replace("# UNSAFE_noise_seed = 1", "UNSAFE_noise_seed = 1")
+    workspace.policy.write_text(policy)
+    updates = []
+    for name in ("one", "other"):
+        copy = Workspace(tmp_path / name)
+        shutil.copytree(workspace.root, copy.root)
+        site = hospital(copy)
+        approve(site, plan, data(copy))
+        prepare(site, plan, plan_classifier(plan))
+        updates.append(train_round(site, order(plan)).gradient["head.bias"])
+        assert [e.details["noise"] for e in entries(site) if e.event == Event.BUDGET_SPENT] == [UNSAFE]
+    assert (updates[0] == updates[1]).all()
 
 
 def test_the_loss_stays_at_the_site_and_no_entry_holds_it(prepared: Site, plan: Plan) -> None:

@@ -29,7 +29,7 @@ from policies.audit import Event, read_entries
 from policies.errors import BudgetError, CohortTooSmall, IntegrityError, TrainingError
 from policies.guard import open_server
 from policies.models import list_models, open_model, sign_model, trust
-from policies.releases import PoissonSampledGaussian, epsilon_text
+from policies.releases import GaussianRelease, PoissonSampled, epsilon_text
 from policies.workspace import Workspace
 from privacy.training.accounting import epsilon
 from privacy.training.budget import open_ledger
@@ -61,7 +61,7 @@ def test_a_draft_keeps_the_target_and_every_cap(cohorts: list[Cohort], encoder: 
     another = draft_plan(cohorts, RULE, wanted(encoder, name="another"))
     assert another.split_key == plan.split_key  # who is held back stays held back
     for part in cohorts:
-        assert open_ledger(part.site).spendings() == []
+        assert open_ledger(part.site).bookings() == []
 
 
 def test_the_declared_number_is_rounded_down_to_tens(cohorts: list[Cohort], encoder: Path) -> None:
@@ -102,10 +102,10 @@ def test_of_several_sites_one_that_refuses_is_said(
 def test_the_budget_after_a_plan_is_that_of_the_site_where_it_ends_highest(cohorts: list[Cohort], plan: Plan) -> None:
     sites = [part.site for part in cohorts]
     assert budget_after(sites, plan) == (0.0, pytest.approx(epsilon([plan.releases()], 1e-5)))
-    release = PoissonSampledGaussian("2.0", "0.9", 2)
-    open_ledger(sites[1]).book("p", 1, release)
-    both = epsilon([release, plan.releases()], 1e-5)
-    assert budget_after(sites, plan) == (pytest.approx(epsilon([release], 1e-5)), pytest.approx(both))
+    release = PoissonSampled("0.9", GaussianRelease("2.0", 2))
+    open_ledger(sites[1]).reserve("p", 1, release)
+    both = epsilon([[release], plan.releases()], 1e-5)
+    assert budget_after(sites, plan) == (pytest.approx(epsilon([[release]], 1e-5)), pytest.approx(both))
 
 
 def test_a_card_says_what_was_spent_and_no_score(plan: Plan) -> None:

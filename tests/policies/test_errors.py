@@ -50,3 +50,12 @@ def test_an_input_error_names_file_and_line_once() -> None:
     assert str(error) == "a.ndjson, line 3: no JSON"
     assert str(pickle.loads(pickle.dumps(error))) == "a.ndjson, line 3: no JSON"
     assert str(InputError("no JSON", file="a.ndjson")) == "a.ndjson: no JSON"
+
+
+def test_an_input_error_is_counted_under_its_kind_in_another_process_too() -> None:
+    class Odd(InputError):
+        pass
+
+    error = pickle.loads(pickle.dumps(InputError("the note is empty", kind="empty note")))
+    assert (error.kind, error.message) == ("empty note", "the note is empty")
+    assert Odd("cut", kind="cut short").kind == "cut short" and InputError("x").kind == ""

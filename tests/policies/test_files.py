@@ -14,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from policies.errors import StorageError
-from policies.files import OWNER_ONLY, canonical_json, file_sha256, sha256_hex, storage_errors, write_whole
+from policies.files import OWNER_ONLY, canonical_json, file_sha256, sha256_hex, storage_errors, table_of, write_whole
 
 TEXT = st.text(st.characters(codec="utf-8"), max_size=8)
 VALUES = st.recursive(
@@ -40,6 +40,13 @@ def test_canonical_json_does_not_depend_on_the_order_of_keys() -> None:
 def test_canonical_json_refuses_what_json_does_not_have(number: float) -> None:
     with pytest.raises(ValueError, match="JSON compliant"):
         canonical_json({"a": number})
+
+
+def test_a_table_is_read_once_and_a_missing_one_is_an_error() -> None:
+    assert table_of("policies", "legal")["safe_harbor"]["statement"]
+    assert table_of("policies", "legal") is table_of("policies", "legal")
+    with pytest.raises(FileNotFoundError):
+        table_of("policies", "none")
 
 
 def test_hash_of_a_file_is_that_of_its_bytes(tmp_path: Path) -> None:

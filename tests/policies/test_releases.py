@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from fractions import Fraction
 from typing import Any
 
@@ -12,51 +13,59 @@ from hypothesis import strategies as st
 
 from policies.errors import IntegrityError
 from policies.files import canonical_json
-from policies.releases import PoissonSampledGaussian, epsilon_text
+from policies.releases import GaussianRelease, PoissonSampled, epsilon_text, from_details
 
 RATES = st.decimals("0.0001", 1, places=4).map(str)
 SIGMAS = st.decimals("0.01", 1000, places=3).map(str)
+SAMPLED = PoissonSampled("0.5", GaussianRelease("1.0"))
 
 
 @given(SIGMAS, RATES, st.integers(1, 10**6))
-def test_round_trip_through_details(sigma: str, rate: str, steps: int) -> None:
-    release = PoissonSampledGaussian(sigma, rate, steps)
-    assert PoissonSampledGaussian.from_details(release.as_details()) == release
-    assert b"." in canonical_json(release.as_details())  # the very digits, as text
+def test_round_trip_through_details(sigma: str, rate: str, times: int) -> None:
+    alone = GaussianRelease(sigma, times)
+    for release in (alone, PoissonSampled(rate, alone)):
+        assert from_details(release.as_details()) == release
+        assert from_details(json.loads(canonical_json(release.as_details()))) == release
+        assert f'"{sigma}"'.encode() in canonical_json(release.as_details())  # the very digits, as text
+
+
+@pytest.mark.parametrize("sigma", ["0", "-1", "NaN", "Infinity", "one", None, 1.0])
+def test_noise_that_is_none_is_refused(sigma: Any) -> None:
+    with pytest.raises(IntegrityError):
+        GaussianRelease(sigma)
+
+
+@pytest.mark.parametrize("times", [0, -1, 1.5, "3", True])
+def test_a_number_of_times_that_is_none_is_refused(times: Any) -> None:
+    with pytest.raises(IntegrityError):
+        GaussianRelease("1.0", times)
+
+
+@pytest.mark.parametrize("rate", ["0", "1.0001", "NaN", "-0.5", None, 0.5])
+def test_a_rate_that_is_none_is_refused(rate: Any) -> None:
+    with pytest.raises(IntegrityError):
+        PoissonSampled(rate, GaussianRelease("1.0"))
 
 
 @pytest.mark.parametrize(
-    ("sigma", "rate", "steps"),
+    "details",
     [
-        ("0", "0.5", 1),
-        ("-1", "0.5", 1),
-        ("NaN", "0.5", 1),
-        ("Infinity", "0.5", 1),
-        ("one", "0.5", 1),
-        (None, "0.5", 1),
-        ("1", "0", 1),
-        ("1", "1.0001", 1),
-        ("1", "NaN", 1),
-        ("1", "0.5", 0),
-        ("1", "0.5", 1.5),
-        ("1", "0.5", "3"),
-        ("1", "0.5", True),
+        {},
+        {"kind": "laplace"},
+        {"kind": None},
+        {"kind": "gaussian", "sigma": "1.0"},
+        {"kind": "poisson-sampled", "rate": "0.5"},
+        {"kind": "poisson-sampled", "rate": "0.5", "release": "gaussian"},
+        {"kind": "poisson-sampled", "rate": "0.5", "release": SAMPLED.as_details()},
     ],
 )
-def test_what_is_no_release_is_refused(sigma: Any, rate: Any, steps: Any) -> None:
+def test_an_unknown_kind_or_a_missing_part_is_refused(details: dict[str, Any]) -> None:
     with pytest.raises(IntegrityError):
-        PoissonSampledGaussian(sigma, rate, steps)
-
-
-@pytest.mark.parametrize("change", [{"kind": "laplace"}, {"kind": None}, {"sigma": None}])
-def test_an_unknown_kind_or_a_missing_part_is_refused(change: dict[str, Any]) -> None:
-    details = PoissonSampledGaussian("1.0", "0.5", 3).as_details() | change
-    with pytest.raises(IntegrityError):
-        PoissonSampledGaussian.from_details({key: value for key, value in details.items() if value is not None})
+        from_details(details)
 
 
 def test_the_largest_rate_is_one() -> None:
-    assert PoissonSampledGaussian("1", "1", 1).rate == "1"
+    assert PoissonSampled("1", GaussianRelease("1")).rate == "1"
 
 
 @given(st.floats(0, allow_nan=False, allow_infinity=False))

@@ -206,12 +206,9 @@ class Killed(BaseException):
     pass
 
 
-@pytest.mark.parametrize("after", range(1, 10))
-def test_a_job_that_was_killed_goes_on_without_losing_or_repeating_a_note(site, tmp_path, monkeypatch, after):
-    monkeypatch.setattr(pools, "BATCH", 3)
-    source = hospital(tmp_path / "in")
-    run(site, source, tmp_path / "whole")
-    calls = []
+def killed(site, source, out, monkeypatch, after=2):
+    """A job over `hospital` that ends after some batches of three."""
+    calls, write = [], job._Job._write
 
     def until(*arguments):
         calls.append(arguments)
@@ -219,12 +216,19 @@ def test_a_job_that_was_killed_goes_on_without_losing_or_repeating_a_note(site, 
             raise Killed
         return write(*arguments)
 
-    write = job._Job._write
+    monkeypatch.setattr(pools, "BATCH", 3)
     monkeypatch.setattr(job._Job, "_write", until)
     with pytest.raises(Killed):
-        run(site, source, tmp_path / "out")
-    assert not (tmp_path / "out").exists()
+        run(site, source, out)
     monkeypatch.setattr(job._Job, "_write", write)
+
+
+@pytest.mark.parametrize("after", range(1, 10))
+def test_a_job_that_was_killed_goes_on_without_losing_or_repeating_a_note(site, tmp_path, monkeypatch, after):
+    source = hospital(tmp_path / "in")
+    run(site, source, tmp_path / "whole")
+    killed(site, source, tmp_path / "out", monkeypatch, after)
+    assert not (tmp_path / "out").exists()
     report = run(site, source, tmp_path / "out")
     assert report.resumed == 3 * after
     assert files(tmp_path / "out") == files(tmp_path / "whole")
@@ -232,12 +236,7 @@ def test_a_job_that_was_killed_goes_on_without_losing_or_repeating_a_note(site, 
 
 def test_what_a_killed_job_left_is_not_gone_on_with_under_another_policy(workspace, tmp_path, monkeypatch):
     source = hospital(tmp_path / "in")
-    site = open_site(workspace, "north", "alice")
-    monkeypatch.setattr(pools, "BATCH", 3)
-    monkeypatch.setattr(job, "write_manifest", lambda *_: (_ for _ in ()).throw(Killed))
-    with pytest.raises(Killed):
-        run(site, source, tmp_path / "out")
-    monkeypatch.undo()
+    killed(open_site(workspace, "north", "alice"), source, tmp_path / "out", monkeypatch)
     policy(workspace, mode="redact")
     report = run(open_site(workspace, "north", "alice"), source, tmp_path / "out")
     assert report.resumed == 0
@@ -265,6 +264,15 @@ def test_deidentified_notes_that_are_deidentified_again_stay_as_they_are(workspa
     assert once == twice != text
 
 
+@pytest.mark.parametrize("options", [{}, {"patient": "A1"}])
+def test_texts_of_an_earlier_output_are_refused_by_its_manifest(site, tmp_path, options):
+    (tmp_path / "in").mkdir()
+    (tmp_path / "in" / "letter").write_text(f"{CANARY} Quist was seen.")
+    run(site, tmp_path / "in", tmp_path / "out", patient="A1")
+    with pytest.raises(InputError, match="written by Confide and holds texts"):
+        run(site, tmp_path / "out", tmp_path / "again", **options)
+
+
 @pytest.mark.parametrize(
     "broken",
     [
@@ -285,14 +293,38 @@ def test_a_patient_of_another_shape_is_left_out_and_the_rest_goes_on(site, tmp_p
 
 
 def test_a_run_over_renamed_files_does_not_go_on_where_another_stopped(site, tmp_path, monkeypatch):
-    monkeypatch.setattr(pools, "BATCH", 3)
     source = hospital(tmp_path / "in")
-    monkeypatch.setattr(job, "write_manifest", lambda *_: (_ for _ in ()).throw(Killed))
-    with pytest.raises(Killed):
-        run(site, source, tmp_path / "out")
-    monkeypatch.undo()
+    killed(site, source, tmp_path / "out", monkeypatch)
     (source / "everything.ndjson").rename(source / "renamed.ndjson")
     assert run(site, source, tmp_path / "out").resumed == 0
+
+
+def test_a_file_that_appears_beside_the_records_does_not_shift_where_a_job_goes_on(site, tmp_path, monkeypatch):
+    source = hospital(tmp_path / "in")
+    killed(site, source, tmp_path / "out", monkeypatch)
+    (source / ".DS_Store").write_bytes(b"x")
+    report = run(site, source, tmp_path / "out")
+    assert (report.resumed, report.notes, report.problems) == (0, 19, {"hidden file": 1})
+
+
+def test_every_file_is_hashed_once_and_all_people_are_read_once(site, source, tmp_path, monkeypatch):
+    hashed, read = [], []
+    monkeypatch.setattr(job, "file_sha256", lambda path: (hashed.append(path), file_sha256(path))[1])
+    people = job.MixedSource.people
+    monkeypatch.setattr(job.MixedSource, "people", lambda mixed: (read.append(mixed), people(mixed))[1])
+    run(site, source, tmp_path / "out")
+    assert (hashed, len(read)) == ([source / "everything.ndjson"], 1)
+
+
+def test_the_name_of_a_file_is_told_in_the_owners_report_of_problems_alone(site, tmp_path, workspace):
+    source = write_export(tmp_path / "in", patient("p1"), document("d1", "p1"), name=f"{CANARY} Quist.ndjson")
+    (source / f"{CANARY}.pdf").write_bytes(b"%PDF")
+    (source / f"{CANARY}.csv").write_text("note,age\nx,3\n")
+    report = run(site, source, tmp_path / "out")
+    assert {p["file"] for p in lines(report.problem_file)} == {f"{CANARY}.pdf", f"{CANARY}.csv"}
+    for folder in (tmp_path / "out", workspace.root):
+        for path, data in files(folder).items():
+            assert CANARY not in str(path) and (CANARY.encode() not in data or folder / path == report.problem_file)
 
 
 def test_nothing_that_was_not_signed_is_replaced(site, source, tmp_path):

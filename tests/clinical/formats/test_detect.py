@@ -87,7 +87,33 @@ def test_a_folder_of_all_formats_is_one_source(tmp_path):
         (Format.CSV, "mrn:A1"),
         (Format.TEXT, "mrn:A1"),
     ]
-    assert [i.kind for i in items if isinstance(i, Problem)] == ["folder"]
+    assert [(i.file, i.kind) for i in items if isinstance(i, Problem)] == [
+        (".hidden", "hidden file"),
+        ("inner", "folder"),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("table", "kind"),
+    [("note,age\nx,3\n", "no patient column"), ("mrn,note,note\nA,x,y\n", "repeated column")],
+)
+def test_a_table_that_cannot_be_used_is_one_problem_of_a_folder_and_the_rest_goes_on(tmp_path, table, kind):
+    source = open_source(written(tmp_path, bad=table, good=CSV))
+    items = list(source.records())
+    assert [(i.file, i.kind) for i in items if isinstance(i, Problem)] == [("bad", kind)]
+    assert [i.patient_id for i in items if isinstance(i, RawRecord)] == ["mrn:A1"]
+    assert len(list(source.people())) == 1
+    with pytest.raises(InputError, match=r"bad: (no column|column 3)"):
+        open_source(tmp_path / "bad")
+
+
+def test_all_people_are_read_once_to_know_a_patient_by_all_formats(tmp_path, monkeypatch):
+    source, reads = open_source(written(tmp_path, a=json.dumps(PATIENT), c=CSV)), []
+    people = type(source.parts[0]).people
+    monkeypatch.setattr(type(source.parts[0]), "people", lambda part: (reads.append(part), people(part))[1])
+    assert len(list(source.people())) == 2
+    assert source.patient("p1")["telecom"] and source.patient("mrn:A1")["name"]
+    assert len(reads) == 1
 
 
 def test_a_patient_is_known_by_all_formats(tmp_path):
@@ -122,6 +148,10 @@ def test_made_up_records_are_not_de_identified_again(tmp_path):
     manifest["manifest"]["mode"] = "tag"
     written(tmp_path, **{"manifest.json": json.dumps(manifest)})
     assert [path.name for path in open_source(folder, patient="A1").paths] == ["note"]
+    manifest["manifest"]["records"] = {"Document": 1}
+    written(tmp_path, **{"manifest.json": json.dumps(manifest)})
+    with pytest.raises(InputError, match="holds texts"):
+        open_source(folder, patient="A1")
 
 
 def test_a_manifest_of_others_is_a_file_like_any(tmp_path):

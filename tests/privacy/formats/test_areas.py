@@ -12,6 +12,11 @@ from privacy.formats.areas import area
         ("OH", "4540", {"state": "OH"}),
         ("12 Main St, Dayton", "SW1A 1AA", {}),
         ("", "", {}),
+        ("D.C.", "", {"state": "D.C."}),
+        ("puerto  rico", "", {"state": "puerto  rico"}),
+        ("Dayton", "", {}),
+        ("Zebulon Quist", "", {}),
+        ("ZZ", "", {}),
     ],
 )
 def test_the_state_and_three_digits_stay_where_many_live(state, code, expected):

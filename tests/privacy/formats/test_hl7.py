@@ -129,6 +129,14 @@ def test_a_coded_field_holds_codes_and_nobodys_name(value):
     assert (segments(output, "PID")[0][8], dropped) == ("", 1)
 
 
+@pytest.mark.parametrize(
+    ("unit", "kept"), [("a", "90"), ("Yrs", "90"), ("yo", "90"), ("mo", "93"), ("d", "93"), ("g/dL", "93"), ("", "93")]
+)
+def test_years_that_any_observation_counts_may_be_an_age(unit, kept):
+    output, _ = deidentify_message(f"MSH|^~\\&|A\rOBX|1|NM|LOC1^Onset||93|{unit}", KnownSubject(()))
+    assert segments(output, "OBX")[0][5] == kept
+
+
 def test_the_note_is_the_texts_and_comments_in_order():
     assert note_of(parse_message(ORU)) == (
         "Seen with her sister. Jane\nQuill feels better.\nHome soon.\nCall Jane at home"

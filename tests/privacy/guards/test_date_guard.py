@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import re
-import tomllib
-from importlib.resources import files
 
 import pytest
 
+from policies.files import table_of
 from privacy.guards.date_guard import DateFinding, DateFindingKind, date_findings, rows
 from privacy.text.spans import Span
 
-TABLE = tomllib.loads(files("privacy").joinpath("tables/anchors.toml").read_text("utf-8"))
+TABLE = table_of("privacy", "tables/anchors")
 
 
 def shifted(text, new="9/27"):

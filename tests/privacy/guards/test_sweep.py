@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import pickle
 import time
-import tomllib
-from importlib.resources import files
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from policies.files import table_of
 from privacy.guards.sweep import LeakKind, Sweep
 
 OWN = {
@@ -181,6 +180,6 @@ def test_hostile_text_takes_no_time():
 
 
 def test_the_vocabulary_is_in_small_letters_and_says_nothing_twice():
-    table = tomllib.loads(files("privacy").joinpath("tables/vocabulary.toml").read_text("utf-8"))
+    table = table_of("privacy", "tables/vocabulary")
     for entries in map(str.split, table.values()):
         assert entries and len(entries) == len(set(entries)) and all(e == e.lower() and e.isalpha() for e in entries)

@@ -1,8 +1,9 @@
-"""Nothing calls home: usage statistics, update checks and hub look-ups of the libraries beneath are off."""
+"""What the libraries beneath would do on the network: calling home is off, and a Ray that listens asks for a token."""
 
 from __future__ import annotations
 
 import os
+import secrets
 
 _OFF = {
     "FLWR_TELEMETRY_ENABLED": "0",
@@ -18,10 +19,19 @@ _OFF = {
 }
 
 
-def switch_off() -> None:
+def call_nobody() -> None:
     """Set the variables that the libraries read, before they are imported.
 
     A variable that is set already is left alone: HF_HUB_OFFLINE=0 lets a hospital fetch an encoder on purpose.
     """
     for name, value in _OFF.items():
         os.environ.setdefault(name, value)
+
+
+def lock_ray() -> None:
+    """Give the Ray that this process will start a token of its own: it listens beyond loopback, and runs what it gets.
+
+    Once for a process, since Ray reads the token once. A cluster that is already there ($RAY_ADDRESS) keeps its own.
+    """
+    if "RAY_ADDRESS" not in os.environ and "RAY_AUTH_TOKEN" not in os.environ:
+        os.environ["RAY_AUTH_MODE"], os.environ["RAY_AUTH_TOKEN"] = "token", secrets.token_hex(32)
