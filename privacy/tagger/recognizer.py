@@ -9,7 +9,7 @@ from typing import Any
 
 from privacy.tagger.design import OUTSIDE, read_design, spans_of
 from privacy.tagger.runtime import Runtime, open_runtime
-from privacy.tagger.skip import is_clinical, may_hold_name
+from privacy.tagger.skip import is_clinical, may_hold_name, trimmed
 from privacy.tagger.words import Window, Words, batch_of, windows_of, words_of
 from privacy.text.presidio import EntityRecognizer, RecognizerResult
 
@@ -17,7 +17,7 @@ SCORE = 0.6  # below the tables: where both find something, the table's category
 _LENGTH = 96  # tokens of a window, as in training
 _BATCH = 16
 # An identifier missed costs more than a word lost: "outside" has to be this much likelier than a label.
-_OUTSIDE_PENALTY = 1.0
+_OUTSIDE_PENALTY = 1.5
 
 
 class Tagger(EntityRecognizer):  # type: ignore[misc]
@@ -89,9 +89,10 @@ def shipped_weights() -> Path:
 
 
 def _in_text(words: Words, tags: Sequence[str]) -> list[tuple[int, int, str]]:
-    """Tagged words as spans of the text, without those that are clinical words."""
+    """Tagged words as spans of the text, without those that are clinical words and without such words at the ends."""
+    kept = ((trimmed(words, range(first, end), label), label) for first, end, label in spans_of(tags))
     return [
-        (int(words.starts[first]), int(words.ends[end - 1]), label)
-        for first, end, label in spans_of(tags)
-        if not is_clinical(words, range(first, end))
+        (int(words.starts[span.start]), int(words.ends[span.stop - 1]), label)
+        for span, label in kept
+        if span and not is_clinical(words, span)
     ]

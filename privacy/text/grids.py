@@ -14,7 +14,9 @@ _CELL = re.compile(r"[^|\t\n]+?(?=[ ]{2,}|[ ]*[|\t\n]|[ ]*\Z)")
 _BORDER = re.compile(r"\S[ ]{2,}\S|[|\t]")
 _RULER = re.compile(r"[\s|+:=_-]*")
 _TRIM = " *_#:.\"'"
-_NAME = re.compile(r"(?!.*\d)(?=.*[^\W\d_]{2}).{2,48}")
+_NAME = re.compile(r"(?!\()(?!.*\d)(?=.*[^\W\d_]{2}).{2,48}")
+_INITIALS = re.compile(r"[^\W\d_]{2,3}")
+_HOURS = re.compile(r"(?i:time|hour|hr|when)")
 _CODE = re.compile(r"(?=(?:\D*\d){4})(?:[A-Za-z]{1,4} )?[\w./#-]+(?: \d{1,4})*")
 _DATE = re.compile(
     r"(?=.*\d)(?:\d{1,4}[/.-]\w|\d{1,2}(?:st|nd|rd|th)?[ -]?[A-Za-z]{3}|\d{6}"
@@ -41,7 +43,7 @@ class GridRecognizer(EntityRecognizer):  # type: ignore[misc]
     def __init__(self, headings: Mapping[str, str], stop: frozenset[str]) -> None:
         self._headings = {c: re.compile(rf"(?i:{pattern})") for c, pattern in headings.items()}
         self._stop = stop
-        super().__init__(supported_entities=sorted(headings), name="grid")
+        super().__init__(supported_entities=sorted({*headings} - {"INITIALS"}), name="grid")
 
     def load(self) -> None:
         """Nothing to load; Presidio asks for the method."""
@@ -72,11 +74,13 @@ class GridRecognizer(EntityRecognizer):  # type: ignore[misc]
             by_place = min(header, key=lambda h: abs(h[1].start - at))
             category, _ = header[number] if len(header) == len(cells) else by_place
             if category and self._fits(category, cell.text):
-                yield category, cell.start, cell.end
+                yield "NAME" if category == "INITIALS" else category, cell.start, cell.end
 
     def _fits(self, category: str, value: str) -> bool:
         if category == "HEALTH_PLAN":  # a column "Plan" may hold treatments
             return bool(_CODE.fullmatch(value))
+        if category == "INITIALS":
+            return bool(_INITIALS.fullmatch(value)) or self._fits("NAME", value)
         if category == "DATE":
             return bool(_DATE.fullmatch(value))
         if category not in ("NAME", "ADDRESS", "HOSPITAL"):
@@ -88,8 +92,10 @@ class GridRecognizer(EntityRecognizer):  # type: ignore[misc]
 
 
 def _is_log(named: Sequence[tuple[str | None, _Cell]]) -> bool:
-    """Whether these are the headings of a log: a column of dates, and then at least two of what was measured."""
-    return len(named) > FEWEST_HEADINGS and [category for category, _ in named if category] == ["DATE"] == [named[0][0]]
+    """Whether these are the headings of a log: dates or hours, then two of what was measured, at the end who did it."""
+    first, *rest = [category for category, _ in named]
+    timed = first == "DATE" or (_HOURS.fullmatch(named[0][1].text.strip(_TRIM)) and "INITIALS" in rest)
+    return bool(timed) and len(named) > FEWEST_HEADINGS and not {*rest} - {None, "INITIALS"}
 
 
 def _cells(line: str, start: int) -> Iterator[_Cell]:

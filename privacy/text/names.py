@@ -91,12 +91,12 @@ class Names:
     Args:
         words: each word, parts of a double name both together and apart, and whether a blank may stand inside it.
         initials: first letters of the words, in upper case.
-        lower: whether a lone word counts in lower case.
+        lower: which words count in lower case when they stand alone; all if not given.
     """
 
     words: Mapping[str, bool]
     initials: frozenset[str] = frozenset()
-    lower: bool = True
+    lower: frozenset[str] | None = None
 
     def find(self, text: str, folded: Folded) -> Iterator[tuple[int, int]]:
         """Where the person is named in `text`; `folded` is its folded view."""
@@ -147,7 +147,7 @@ class Names:
         spelled = [text[w.start : w.end] for w in chain]
         capital = [not s[0].islower() for s in spelled]
         if len({w.key for w in chain}) > 1:
-            return all(capital) or any(self.lower and not _is_word(w.key) for w in chain)
+            return all(capital) or any(self._in_lower_case(w.key) for w in chain)
         if initial and all(capital):
             return True
         return not _thing().match(text, chain[-1].end) and any(
@@ -157,7 +157,7 @@ class Names:
     def _stands_alone(self, text: str, word: _Word, spelled: str) -> bool:
         before = text[max(0, word.start - 20) : word.start]
         if spelled[0].islower():
-            return self.lower and len(word.key) > SHORTEST_LONE_NAME and not _is_word(word.key)
+            return len(word.key) > SHORTEST_LONE_NAME and self._in_lower_case(word.key)
         if _TITLE.search(before):
             return True
         if len(word.key) <= SHORTEST_LONE_NAME and spelled.isupper():  # Ana is a name, ANA a test of the blood
@@ -167,6 +167,9 @@ class Names:
         if _ACTS.match(text, word.end):
             return not _OF_TIME.search(before)
         return not _is_eponym(word.key) and not spelled.isupper() and bool(_MID_SENTENCE.search(before))
+
+    def _in_lower_case(self, key: str) -> bool:
+        return (self.lower is None or key in self.lower) and not _is_word(key)
 
 
 def _is_eponym(key: str) -> bool:

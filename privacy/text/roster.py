@@ -13,7 +13,7 @@ from itertools import pairwise
 from typing import Any
 
 from privacy.text.calendar_days import days
-from privacy.text.names import Names, name_words, street_words, words
+from privacy.text.names import SHORTEST_LONE_NAME, Names, name_words, street_words, words
 from privacy.text.normalise import Folded, fold, fold_word
 from privacy.text.presidio import EntityRecognizer, RecognizerResult
 
@@ -98,11 +98,15 @@ def roster_of(patient: Mapping[str, Any]) -> Roster:
 
 
 def names_roster(names: Iterable[str]) -> Roster:
-    """A recognizer for the words of names that were found elsewhere in the same note."""
-    capitals = (w for name in names for w in re.findall(r"[^\W\d_][\w'’-]*", re.sub(r"['’]s\b", "", name)))
-    found = {fold_word(word) for word in capitals if not word[0].islower()}
-    known = {word: False for word in found if len(word) > 1 and word not in words("names", "titles")}
-    return Roster(Names(known, lower=False), name="same note")
+    """A recognizer for the words of names that were found elsewhere in the same note.
+
+    A word counts in lower case only where it was found so: a name typed with a capital is mostly typed with it again.
+    """
+    found = [w for name in names for w in re.findall(r"[^\W\d_][\w'’-]*", re.sub(r"['’]s\b", "", name))]
+    lower = frozenset(fold_word(w) for w in found if w[0].islower())
+    known = {fold_word(w): False for w in found if not w[0].islower() or len(w) > SHORTEST_LONE_NAME}
+    wanted = {w: apart for w, apart in known.items() if len(w) > 1 and w not in words("names", "titles")}
+    return Roster(Names(wanted, lower=lower), name="same note")
 
 
 def _list(resource: Mapping[str, Any], key: str) -> Sequence[Mapping[str, Any]]:

@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import re
-import tomllib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import cache
-from importlib.resources import files
 from random import Random
 
+from policies.files import table_of
 from privacy.tagger.recipe.people import (
     Names,
     choose,
@@ -47,10 +45,9 @@ def joined(parts: Sequence[Marked], between: str) -> Marked:
     return whole
 
 
-@cache
 def layouts() -> dict[str, list[str]]:
     """The templates by kind."""
-    return tomllib.loads(files("privacy.tagger.recipe").joinpath("layouts.toml").read_text("utf-8"))
+    return table_of("privacy.tagger.recipe", "layouts")
 
 
 class Cast:
@@ -119,6 +116,8 @@ class Cast:
             "othershort": lambda: f"{other.first} {other.last[0]}{choose(rng, ('.', ''))}",
             "otherinit": lambda: f"{other.first[0]}. {other.last}",
             "middle": lambda: patient.middle,
+            "middleletter": lambda: other.middle,
+            "doctorinitlast": lambda: f"{staff.first[0]}. {staff.last}",
             "otherinitials": lambda: choose(rng, (str.upper, str.upper, str.lower))(other.first[0] + other.last[0]),
             "hl7name": lambda: f"{patient.last}^{patient.first}{choose(rng, ('', '^' + patient.middle))}",
             "hl7other": lambda: f"{other.last}^{other.first}{choose(rng, ('', '^' + other.middle))}",
@@ -251,9 +250,7 @@ class Cast:
         if name in forms:
             return forms[name]()
         key = name.lower()
-        value = (
-            forms["term"]() if key == "term" else pronouns.get(key) or choose(rng, listed("clinical", self._list(key)))
-        )
+        value = forms[key]() if key in forms else pronouns.get(key) or choose(rng, listed("clinical", self._list(key)))
         if name.isupper():
             return value.upper()
         return value[0].upper() + value[1:] if name[0].isupper() else value

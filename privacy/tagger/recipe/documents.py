@@ -36,8 +36,8 @@ _SPOKEN = (
         0.2,
     ),
 )
-_KINDS = ("running", "social", "relatives", "staff", "places", "negatives", "openers")
-_WEIGHTS = (24, 18, 13, 18, 9, 42, 6)
+_KINDS = ("running", "social", "relatives", "staff", "places", "negatives", "openers", "clipped", "sheets")
+_WEIGHTS = (24, 18, 13, 18, 9, 42, 6, 26, 28)
 
 
 def spoken(rng: Random, cast: Cast, sentence: str) -> Marked:
@@ -94,16 +94,16 @@ class Writer:
         """The same note as a hurried typist or an old system writes it; no letter changes its place."""
         rng, text = self.rng, note.text
         draw = rng.random()
-        if draw < 0.08 and len(text.lower()) == len(text):
+        if draw < 0.13 and len(text.lower()) == len(text):
             text = text.lower()
-        elif draw < 0.17 and len(text.upper()) == len(text):
+        elif draw < 0.22 and len(text.upper()) == len(text):
             text = text.upper()
         letters = list(text)
         for start, end, label in note.spans:
             name = text[start:end]
-            if label == "NAME" and draw > 0.17 and rng.random() < 0.07:
+            if label == "NAME" and draw > 0.22 and rng.random() < 0.07:
                 name = name.upper()
-            elif label == "NAME" and draw > 0.17 and rng.random() < 0.02:
+            elif label == "NAME" and draw > 0.22 and rng.random() < 0.02:
                 name = name.lower()
             if rng.random() < 0.02:
                 name = name.replace(" ", "\n", 1)

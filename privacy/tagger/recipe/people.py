@@ -3,24 +3,23 @@
 from __future__ import annotations
 
 import hashlib
-import tomllib
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cache
 from importlib import import_module
-from importlib.resources import files
 from random import Random
 from typing import Any, TypeVar
+
+from policies.files import table_of
 
 T = TypeVar("T")
 HELD_BACK = 12  # percent of the names that only documents for development use
 _INVENTED, _WORDS_AS_NAMES = 0.16, 0.13
 
 
-@cache
 def vocabulary() -> dict[str, dict[str, str]]:
     """The recipe's own lists."""
-    return tomllib.loads(files("privacy.tagger.recipe").joinpath("vocabulary.toml").read_text("utf-8"))
+    return table_of("privacy.tagger.recipe", "vocabulary")
 
 
 def listed(group: str, name: str) -> list[str]:
@@ -96,7 +95,11 @@ def _given(provider: Any) -> list[str]:
 
 def _latin(name: str) -> bool:
     letters = [letter for letter in name if letter.isalpha()]
-    return len(letters) > 1 and all(ord(letter) < 0x250 for letter in letters) and len(name.upper()) == len(name)
+    return len(letters) > 1 and all(map(_is_latin, letters)) and len(name.upper()) == len(name)
+
+
+def _is_latin(letter: str) -> bool:
+    return ord(letter) < 0x250 or 0x1E00 <= ord(letter) < 0x1F00 or letter == "ʻ"  # with the tones of Việt, with ʻokina
 
 
 def invented(rng: Random) -> str:

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from privacy.tagger.skip import cues, is_clinical, may_hold_name
+from privacy.tagger.skip import cues, is_clinical, may_hold_name, trimmed
 from privacy.tagger.words import common_words, units_of, words_of
 
 PLAIN = sorted(common_words().plain - cues())
@@ -65,7 +65,29 @@ def test_abbreviations_and_headings_are_no_finding_by_themselves(text: str, neve
         ("Ms. Graves disease-free", 3, False),
         ("Graves denies", 1, False),
         ("Graves", 1, False),
+        ("Norton 14", 1, True),
+        ("Lawton 6/8", 1, True),
+        ("Norton 64 M", 1, False),
+        ("Norton, seen 14", 1, False),
+        ("Okonkwo 14", 1, False),
+        ("0800", 1, True),
     ],
 )
 def test_an_eponym_is_no_person(text: str, size: int, clinical: bool) -> None:
     assert is_clinical(words_of(text), range(size)) is clinical
+
+
+@pytest.mark.parametrize(
+    ("text", "label", "left"),
+    [
+        ("Elm Hospital ED", "HOSPITAL", "Elm Hospital"),
+        ("PCP Bell", "NAME", "Bell"),
+        ("Pa Xiong", "NAME", "Pa Xiong"),
+        ("Baton Rouge LA", "ADDRESS", "Baton Rouge LA"),
+        ("ED", "HOSPITAL", "ED"),
+    ],
+)
+def test_abbreviations_are_cut_from_the_ends(text: str, label: str, left: str) -> None:
+    words = words_of(text)
+    span = trimmed(words, range(len(words)), label)
+    assert text[words.starts[span.start] : words.ends[span.stop - 1]] == left

@@ -56,6 +56,19 @@ def test_other_tables_are_left_alone(text):
 
 
 def test_days_in_the_first_column_of_a_log():
-    assert found("date        pre   post  by\n12/9        81.2  78.9  GD\nWBC 12      9     4     GD") == [
-        ("12/9", "DATE")
+    assert found("date        pre   post  by\n12/9        81.2  78.9  GD\nWBC 12      9     4     60") == [
+        ("12/9", "DATE"),
+        ("GD", "NAME"),
+    ]
+
+
+def test_who_wrote_the_lines_of_a_flow_sheet_by_the_hour():
+    assert found("time|hr|bp|init\n0700|92|108/61|id\n0800|95|98/55|tk") == [("id", "NAME"), ("tk", "NAME")]
+    assert found("time|hr|bp|pain\n0700|92|108/61|no") == []
+
+
+def test_what_stands_in_brackets_beside_a_name_is_none():
+    assert found("Contact             Phone\nOkonkwo, Ada   (mother)   614-555-0182") == [
+        ("Okonkwo, Ada", "NAME"),
+        ("614-555-0182", "PHONE"),
     ]

@@ -120,6 +120,15 @@ def test_words_of_a_name_from_the_same_note():
     ]
 
 
+def test_a_name_found_in_lower_case_counts_in_lower_case():
+    note = "then halvorsen spoke; the long note; halvorsen, ingrid"
+    assert [word for word, _ in found(names_roster(["ingrid halvorsen", "Long"]), note)] == [
+        "halvorsen",
+        "halvorsen, ingrid",
+    ]
+    assert found(names_roster(["Halvorsen"]), "then halvorsen spoke") == []
+
+
 # Names that are words: marked where they are a name, with the same word nearby where it is none.
 WORDS = [
     ("Long", "Ida", "A long history; Mr. {Long} reports pain. Long arm cast. We told {Long} to rest. Long-term care."),
