@@ -24,8 +24,9 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from clinical.encoder import Classifier
+    from privacy.training.dpsgd import Rows
 
-    Rows = Callable[[Sequence[int]], tuple[Tensor, ...]]
+    Source = Callable[[Sequence[int]], Rows]
 
 THREADS = 2
 PATIENTS, WINDOW, LABELS = 128, 64, 24
@@ -54,7 +55,7 @@ def plain_step() -> Work:
     import torch
 
     from clinical.classifier import soft_cross_entropy
-    from privacy.training.dpsgd import ROWS_AT_ONCE
+    from privacy.training.dpsgd import PATIENTS_AT_ONCE
 
     classifier = _classifier()
     rows = _cached(classifier)
@@ -63,9 +64,9 @@ def plain_step() -> Work:
     def work(_: int) -> float:
         total = 0.0
         optimizer.zero_grad()
-        for first in range(0, PATIENTS, ROWS_AT_ONCE):
-            *inputs, targets = rows(range(first, min(first + ROWS_AT_ONCE, PATIENTS)))
-            loss = soft_cross_entropy(classifier.tail(*inputs), targets).sum()
+        for first in range(0, PATIENTS, PATIENTS_AT_ONCE):
+            own = rows(range(first, min(first + PATIENTS_AT_ONCE, PATIENTS)))
+            loss = soft_cross_entropy(classifier.tail(*own.inputs), own.targets).sum()
             loss.backward()
             total += float(loss.detach())
         optimizer.step()
@@ -75,7 +76,7 @@ def plain_step() -> Work:
     return work
 
 
-def _private(classifier: Classifier, rows: Rows) -> Work:
+def _private(classifier: Classifier, rows: Source) -> Work:
     from clinical.classifier import soft_cross_entropy
     from privacy.training.dpsgd import StepSettings, private_gradient
 
@@ -86,12 +87,12 @@ def _private(classifier: Classifier, rows: Rows) -> Work:
 def _classifier() -> Classifier:
     import torch
 
-    from clinical.encoder import build_classifier
+    from clinical.encoder import Design, build_classifier
     from privacy.encoders import find_encoder
 
     torch.set_num_threads(THREADS)
-    files = find_encoder()
-    return build_classifier(files, labels=LABELS, trained_layers=LAYERS, rank=RANK, scale=SCALE, seed=SEED)
+    titles = tuple(f"label {number}" for number in range(LABELS))
+    return build_classifier(find_encoder(), Design(titles, LAYERS, RANK, SCALE, SEED, WINDOW, 1, 0.0, False))
 
 
 def _cohort(classifier: Classifier) -> tuple[Tensor, Tensor, Tensor]:
@@ -104,28 +105,34 @@ def _cohort(classifier: Classifier) -> tuple[Tensor, Tensor, Tensor]:
     return ids, torch.ones_like(ids), torch.eye(LABELS)[labels]
 
 
-def _cached(classifier: Classifier) -> Rows:
+def _cached(classifier: Classifier) -> Source:
     import numpy as np
 
-    from clinical.classifier import PatientStates, one_row_each, trunk_states
+    from clinical.classifier import PatientStates, note_rows, trunk_states
     from clinical.windows import Windows
+    from privacy.training.randomness import SecureRandom
 
     ids, mask, targets = (part.numpy() for part in _cohort(classifier))
     windows = [Windows(ids[row : row + 1], mask[row : row + 1]) for row in range(PATIENTS)]
     first_note = np.zeros(1, np.int32)
     patients = [
-        PatientStates(states, window.mask, first_note, targets[row : row + 1])
-        for row, (states, window) in enumerate(zip(trunk_states(classifier, windows), windows, strict=True))
+        PatientStates(states, seen, first_note, targets[row : row + 1])
+        for row, (states, seen) in enumerate(trunk_states(classifier, windows))
     ]
-    return one_row_each(patients, np.random.default_rng(SEED))
+    return note_rows(patients, 1, SecureRandom())
 
 
-def _anew(classifier: Classifier) -> Rows:
+def _anew(classifier: Classifier) -> Source:
+    import torch
+
+    from privacy.training.dpsgd import Rows
+
     ids, mask, targets = _cohort(classifier)
 
-    def rows(sample: Sequence[int]) -> tuple[Tensor, ...]:
+    def rows(sample: Sequence[int]) -> Rows:
         chosen = list(sample)
-        return classifier.trunk(ids[chosen], mask[chosen]).clone(), mask[chosen], targets[chosen]
+        states = classifier.trunk(ids[chosen], mask[chosen]).clone()
+        return Rows((states[:, None], mask[chosen][:, None]), targets[chosen], torch.arange(len(chosen)))
 
     return rows
 

@@ -13,8 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 from safetensors.numpy import load_file
 
-from clinical.classifier import predict_texts, set_trained_weights
-from clinical.encoder import Classifier, build_classifier
+from clinical.classifier import predict_texts, set_model_weights
+from clinical.encoder import Classifier, Design, build_classifier
 from clinical.extraction import NoteFacts, read_note
 from clinical.labels import LabelRule, LabelSource
 from policies.errors import IntegrityError
@@ -83,17 +83,9 @@ class ConditionModel:
             LabelSource(plan["label_source"]), self.labels, plan["label_mapping"], plan["label_titles"]
         )
         self.split_key, self.held_back = str(plan["split_key"]), float(plan["held_back"])
-        self._window, self._windows = int(plan["window"]), int(plan["windows_per_note"])
-        self.classifier: Classifier = build_classifier(
-            files,
-            labels=len(self.labels),
-            trained_layers=plan["trained_layers"],
-            rank=plan["lora_rank"],
-            scale=plan["lora_scale"],
-            seed=plan["seed"],
-        )
+        self.classifier: Classifier = build_classifier(files, Design.of(plan))
         try:
-            set_trained_weights(self.classifier, load_file(signed.weights))
+            set_model_weights(self.classifier, load_file(signed.weights))
         except ValueError:
             raise IntegrityError(f"model {signed.name}: its weights do not fit its plan") from None
 
@@ -102,7 +94,15 @@ class ConditionModel:
 
     def logits(self, texts: Sequence[str]) -> NDArray[np.float32]:
         """Of de-identified texts, `[N, K]`."""
-        return predict_texts(self.classifier, texts, self._window, self._windows)
+        return predict_texts(self.classifier, texts)
+
+    def _log_odds(self, logits: NDArray[np.float32]) -> NDArray[np.float64]:
+        wide = logits.astype(np.float64)
+        if self.classifier.design.multi_label:
+            return wide
+        shifted = np.exp(wide - wide.max(-1, keepdims=True))
+        share = np.clip(shifted / shifted.sum(-1, keepdims=True), 1e-12, 1 - 1e-12)
+        return np.log(share) - np.log1p(-share)
 
     def rank(
         self, sentences: Sequence[str], most: int, smallest: float
@@ -115,7 +115,7 @@ class ConditionModel:
         weighed = list(sentences[:_MOST_SENTENCES])
         rest = list(sentences[_MOST_SENTENCES:])
         without = ["\n".join(weighed[:place] + weighed[place + 1 :] + rest) for place in range(len(weighed))]
-        odds = _log_odds(self.logits(["\n".join(sentences), *without]))
+        odds = self._log_odds(self.logits(["\n".join(sentences), *without]))
         order = np.argsort(-odds[0])[:most]
         probability = 1.0 / (1.0 + np.exp(-odds[0]))
         return [
@@ -164,10 +164,3 @@ def _without_identifiers(text: str, start: int, end: int, spans: Sequence[Span])
         elif span.start < start < span.end:  # an identifier that began in the sentence before
             place = max(place, min(span.end, end))
     return "".join([*parts, text[place:end]])
-
-
-def _log_odds(logits: NDArray[np.float32]) -> NDArray[np.float64]:
-    wide = logits.astype(np.float64)
-    shifted = np.exp(wide - wide.max(-1, keepdims=True))
-    share = np.clip(shifted / shifted.sum(-1, keepdims=True), 1e-12, 1 - 1e-12)
-    return np.log(share) - np.log1p(-share)

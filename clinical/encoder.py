@@ -6,7 +6,8 @@ LoRA's A matrices come from the plan's seed and stay frozen, only B and the head
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
 from typing import Any
 
 import torch
@@ -31,34 +32,43 @@ class Trunk(nn.Module):
 
 
 class Tail(nn.Module):
-    """The trained end: last layers with LoRA, mean over tokens, unit length, linear head.
+    """The trained end: last layers with LoRA, mean over a note's tokens, centred, unit length, linear head.
 
-    Hidden states `[B, L, D]` and mask `[B, L]` to logits `[B, K]`.
+    Hidden states `[B, W, L, D]` of a note's windows and mask `[B, W, L]` to logits `[B, K]`.
+
+    Attributes:
+        centre: `[D]`, taken from every note's mean before it gets unit length: most of it is what all notes share, and
+            a clipped gradient would be spent on that. A public number, or zero.
     """
 
-    scale = 8.0  # unit vectors would need large weights, and large weights many private steps
+    centre: Tensor
 
     def __init__(self, layers: list[nn.Module], width: int, labels: int, generator: torch.Generator) -> None:
         super().__init__()
         self.layers = nn.ModuleList(layers)
         self.head = nn.Linear(width, labels)
+        self.register_buffer("centre", torch.zeros(width))
         with torch.no_grad():
             # Small and not zero: LoRA's gradient goes through the head and would vanish with it.
             self.head.weight.normal_(0.0, 0.01, generator=generator)
             self.head.bias.zero_()
 
-    def features(self, states: Tensor, mask: Tensor) -> Tensor:
-        """Mean of the token states, at unit length: `[B, D]`."""
-        blocked = torch.finfo(states.dtype).min
-        additive = (1.0 - mask[:, None, None, :].to(states.dtype)) * blocked
+    def mean(self, states: Tensor, mask: Tensor) -> Tensor:
+        """Mean of a note's token states, `[B, D]`."""
+        flat, seen = states.flatten(0, 1), mask.flatten(0, 1)
+        additive = (1.0 - seen[:, None, None, :].to(flat.dtype)) * torch.finfo(flat.dtype).min
         for layer in self.layers:
-            states = _hidden(layer(states, additive))
-        weights = mask[:, :, None].to(states.dtype)
-        mean = (states * weights).sum(1) / weights.sum(1).clamp(min=1.0)
-        return nn.functional.normalize(mean, dim=-1)
+            flat = _hidden(layer(flat, additive))
+        weights = mask.flatten(1)[:, :, None].to(flat.dtype)
+        tokens = flat.reshape(len(states), -1, flat.shape[-1])
+        return (tokens * weights).sum(1) / weights.sum(1).clamp(min=1.0)
+
+    def features(self, states: Tensor, mask: Tensor) -> Tensor:
+        """What the head sees of each note: `[B, D]` of unit length."""
+        return nn.functional.normalize(self.mean(states, mask) - self.centre, dim=-1)
 
     def forward(self, states: Tensor, mask: Tensor) -> Tensor:
-        return self.head(self.features(states, mask) * self.scale)
+        return self.head(self.features(states, mask))
 
     def trained(self) -> dict[str, nn.Parameter]:
         """What travels: LoRA's B matrices and the head, by name."""
@@ -66,58 +76,91 @@ class Tail(nn.Module):
 
 
 @dataclass(frozen=True)
+class Design:
+    """What a plan says about the model.
+
+    Attributes:
+        titles: what each label means in words, `[K]`.
+        trained_layers: how many of the last layers carry LoRA; with none the whole encoder is the trunk.
+        lora_rank: of LoRA.
+        lora_scale: by which LoRA's product is multiplied. A small one keeps the noise on B from drowning the head.
+        seed: of LoRA's A and of a head without a warm start; the same seed gives the same weights everywhere.
+        window: tokens of a window, L.
+        windows_per_note: windows that are read of a note, at most.
+        warm_start: length of the head's first rows, each in the direction of its label's title; 0: small random ones.
+        multi_label: each label by itself (sigmoid), or all as one distribution (softmax).
+    """
+
+    titles: tuple[str, ...]
+    trained_layers: int
+    lora_rank: int
+    lora_scale: float
+    seed: int
+    window: int
+    windows_per_note: int
+    warm_start: float
+    multi_label: bool
+
+    @classmethod
+    def of(cls, plan: Mapping[str, Any]) -> Design:
+        """From a plan as data."""
+        names = [field.name for field in fields(cls) if field.name != "titles"]
+        titles = tuple(plan["label_titles"].get(label, label) for label in plan["labels"])
+        return cls(titles, **{name: plan[name] for name in names})
+
+
+@dataclass(frozen=True)
 class Classifier:
     """A tokenizer, a trunk and a tail that belong together."""
 
+    design: Design
     tokenizer: Any
     trunk: Trunk
     tail: Tail
 
+    @property
+    def device(self) -> torch.device:
+        return self.tail.head.weight.device
 
-def build_classifier(
-    files: EncoderFiles, *, labels: int, trained_layers: int, rank: int, scale: float, seed: int
-) -> Classifier:
+
+def build_classifier(files: EncoderFiles, design: Design) -> Classifier:
     """Load an encoder and cut it below the lowest trained layer.
-
-    Args:
-        labels: number of logits.
-        trained_layers: how many of the last layers carry LoRA.
-        rank: of LoRA.
-        scale: by which LoRA's product is multiplied. A small one keeps the noise on B from drowning the head.
-        seed: of LoRA's A and of the head's start; the same seed gives the same weights everywhere.
 
     Raises:
         InputError: the encoder is of no known family, or has too few layers.
     """
-    from peft import LoraConfig, get_peft_model
-
     tokenizer, model = load_encoder(files)
     layers = _layer_list(model)
-    if not 0 < trained_layers <= len(layers):
-        raise InputError(f"{trained_layers} trained layers where the encoder has {len(layers)}")
-    depth = len(layers) - trained_layers
+    if not 0 <= design.trained_layers <= len(layers):
+        raise InputError(f"{design.trained_layers} trained layers where the encoder has {len(layers)}")
+    depth = len(layers) - design.trained_layers
+    adapted = _with_lora(nn.ModuleList(layers[depth:]), design) if design.trained_layers else []
+    del layers[depth:]
+    generator = torch.Generator().manual_seed(design.seed)
+    tail = Tail(list(adapted), model.config.hidden_size, len(design.titles), generator)
+    for name, parameter in tail.named_parameters():
+        if "lora_A" in name:
+            with torch.no_grad():
+                parameter.normal_(0.0, design.lora_rank**-0.5, generator=generator)
+        parameter.requires_grad_("lora_B" in name or name.startswith("head."))
+    for module in tail.modules():
+        if isinstance(module, nn.Dropout):
+            module.p = 0.0  # few large steps: dropout would only add to the noise
+    return Classifier(design, tokenizer, Trunk(model).eval(), tail.eval())
+
+
+def _with_lora(layers: nn.ModuleList, design: Design) -> nn.ModuleList:
+    from peft import LoraConfig, get_peft_model
+
     config = LoraConfig(
-        r=rank,
-        lora_alpha=scale * rank,
+        r=design.lora_rank,
+        lora_alpha=design.lora_scale * design.lora_rank,
         lora_dropout=0.0,
         bias="none",
         target_modules=r".*\.(" + "|".join(_LORA_TARGETS) + r")",
         layers_to_transform=None,
     )
-    last = nn.ModuleList(layers[depth:])
-    adapted = get_peft_model(_Wrap(last), config).base_model.model.layers
-    del layers[depth:]
-    generator = torch.Generator().manual_seed(seed)
-    tail = Tail(list(adapted), model.config.hidden_size, labels, generator)
-    for name, parameter in tail.named_parameters():
-        if "lora_A" in name:
-            with torch.no_grad():
-                parameter.normal_(0.0, rank**-0.5, generator=generator)
-        parameter.requires_grad_("lora_B" in name or name.startswith("head."))
-    for module in tail.modules():
-        if isinstance(module, nn.Dropout):
-            module.p = 0.0  # few large steps: dropout would only add to the noise
-    return Classifier(tokenizer, Trunk(model).eval(), tail.eval())
+    return get_peft_model(_Wrap(layers), config).base_model.model.layers
 
 
 class _Wrap(nn.Module):

@@ -140,11 +140,13 @@ def compare(cohorts: Sequence[Cohort], plan: Plan, model: SignedModel) -> list[R
         held_back: dict[str, Mapping[str, PatientStates]] = {}
         for cohort in cohorts:
             data = split(read_dataset(cohort.data, rule), plan.split_key, plan.held_back)[1]
-            held_back[cohort.site.name] = patient_states(data, classifier, plan.window, plan.windows_per_note)
+            held_back[cohort.site.name] = patient_states(data, classifier)
             bar.advance(task)
         comparison = Comparison(plan, classifier, held_back)
         seconds, epsilon = float(model.card["training_seconds"]), model.card["epsilon"]
-        rows = [comparison.row("federated, private", load_file(model.weights), max(epsilon.values()), seconds)]
+        weights = load_file(model.weights)
+        ours = {name: weights[name] for name in start}
+        rows = [comparison.row("federated, private", ours, max(epsilon.values()), seconds)]
         task = bar.add_task("each hospital alone", total=len(cohorts))
         for site, states in train.items():
             rows.append(comparison.alone(site, states, start, epsilon[site]))

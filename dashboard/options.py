@@ -13,6 +13,7 @@ from policies.workspace import SiteHome, Workspace
 if TYPE_CHECKING:
     from policies.access import Purpose
     from policies.guard import Site
+    from policies.keys import PublicKey
 
 WorkspaceOption = Annotated[
     Path | None,
@@ -28,6 +29,9 @@ SiteOption = Annotated[str | None, typer.Option("--site", help="The hospital; no
 SitesOption = Annotated[str | None, typer.Option("--site", help="Only this hospital. \\[default: all of them]")]
 PurposeOption = Annotated[
     str, typer.Option(help="Purpose of use by its HL7 code: TREAT, PATSFTY, PATRQT, HLEGAL; the access policy decides.")
+]
+KeyOption = Annotated[
+    Path | None, typer.Option(help="The site's public key (PEM). \\[default: of the site in this workspace]")
 ]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON object instead of a table.")]
 
@@ -46,6 +50,23 @@ def chosen_site(workspace: Workspace, name: str | None) -> Site:
 def chosen_sites(workspace: Workspace, name: str | None) -> tuple[SiteHome, ...]:
     """The site that was asked for, or all of them; raises InputError where there is none."""
     return (_one_of(workspace.sites(), name),) if name else _some(workspace.sites())
+
+
+def chosen_key(site: str, key: Path | None, workspace: Path | None) -> PublicKey:
+    """A site's public key from a file, or of the site in this workspace.
+
+    Raises:
+        InputError: the file cannot be read.
+        IntegrityError: it holds no key, or there is none.
+    """
+    from policies.keys import open_keys, public_key_from_pem
+
+    if key is None:
+        return open_keys(Workspace.find(workspace).site(site).keys, site).public
+    try:
+        return public_key_from_pem(site, key.read_bytes())
+    except OSError:
+        raise InputError("cannot be read", "Name the site's public key.", file=key) from None
 
 
 def chosen_purpose(code: str) -> Purpose:

@@ -14,22 +14,22 @@ import torch
 
 from clinical.classifier import (
     PatientStates,
-    one_row_each,
+    loss_of,
+    note_rows,
     predict_states,
     set_trained_weights,
-    soft_cross_entropy,
     trained_weights,
 )
 from clinical.encoder import Classifier
 from clinical.evaluation.diagnosis import score
 from federated.aggregate import MomentumServer, Weights, weighted_mean
 from federated.plan import Plan
-from federated.site_round import step_settings
-from privacy.training.dpsgd import poisson_sample, private_gradient
+from federated.step import private_step
+from privacy.training.randomness import SecureRandom
 
-PLAIN_EPOCHS = 8
-_PLAIN_BATCH = 32
-_PLAIN_RATE = 5e-3
+PLAIN_EPOCHS = 16
+_PLAIN_BATCH, _PLAIN_NOTES = 32, 16
+_PLAIN_RATE = 5e-2
 States = Mapping[str, PatientStates]
 
 
@@ -74,13 +74,13 @@ class Comparison:
     def alone(self, site: str, states: States, start: Weights, epsilon: str) -> Row:
         """One hospital with the plan's own privacy, rounds and noise, without the others."""
         began = time.perf_counter()
-        weights = _private_rounds(self._plan, self._classifier, list(states.values()), site, start)
+        weights = private_rounds(self._plan, self._classifier, {site: list(states.values())}, start)
         return self.row(f"{site} alone, private", weights, epsilon, time.perf_counter() - began)
 
     def pooled(self, states: Sequence[PatientStates], start: Weights, advance: Callable[[], None]) -> Row:
         """All patients in one place without privacy: what federated private training is measured against."""
         began = time.perf_counter()
-        weights = _plain_epochs(self._classifier, states, start, advance)
+        weights = plain_epochs(self._classifier, states, start, advance)
         return self.row("pooled, no privacy", weights, "infinite", time.perf_counter() - began)
 
     def commonest(self, states: Sequence[PatientStates]) -> Row:
@@ -94,35 +94,42 @@ class Comparison:
         return Row(name, scores.macro_f1, scores.precision_at_1, epsilon, seconds)
 
 
-def _private_rounds(
-    plan: Plan, classifier: Classifier, patients: Sequence[PatientStates], site: str, start: Weights
+def private_rounds(
+    plan: Plan, classifier: Classifier, cohorts: Mapping[str, Sequence[PatientStates]], start: Weights
 ) -> Weights:
-    generator = np.random.default_rng()
-    settings = step_settings(plan, site)
+    """All rounds of a plan over these of its sites, in this process; their weights are scaled to sum to 1."""
+    random = SecureRandom()
     server = MomentumServer(dict(start), learning_rate=plan.learning_rate, momentum=plan.momentum)
+    weight = {site: float(plan.share(site).weight) for site in cohorts}
     for _ in range(plan.rounds):
-        set_trained_weights(classifier, server.weights)
-        sample = poisson_sample(len(patients), settings.rate, generator)
-        rows = one_row_each(patients, generator)
-        result = private_gradient(classifier.tail, soft_cross_entropy, rows, sample, settings)
-        gradient = {name: array.numpy() for name, array in result.gradient.items()}
-        server.step(weighted_mean([(1.0, gradient)]))
+        gradients = []
+        for site, patients in cohorts.items():
+            set_trained_weights(classifier, server.weights)
+            found = private_step(plan, site, classifier, patients, random).gradient
+            part = weight[site] / sum(weight.values())
+            gradients.append((part, {name: array.numpy() for name, array in found.items()}))
+        server.step(weighted_mean(gradients))
     return server.weights
 
 
-def _plain_epochs(
-    classifier: Classifier, patients: Sequence[PatientStates], start: Weights, advance: Callable[[], None]
+def plain_epochs(
+    classifier: Classifier,
+    patients: Sequence[PatientStates],
+    start: Weights,
+    advance: Callable[[], None] = lambda: None,
 ) -> Weights:
+    """Ordinary training without privacy, of the same parameters from the same start."""
     set_trained_weights(classifier, start)
     generator = np.random.default_rng(0)
-    rows = one_row_each(patients, generator)
+    loss = loss_of(classifier.design)
+    rows = note_rows(patients, _PLAIN_NOTES, SecureRandom())
     optimizer = torch.optim.AdamW(classifier.tail.trained().values(), lr=_PLAIN_RATE)
     for _ in range(PLAIN_EPOCHS):
         order = generator.permutation(len(patients))
         for first in range(0, len(order), _PLAIN_BATCH):
-            states, mask, targets = rows(order[first : first + _PLAIN_BATCH].tolist())
+            own = rows(order[first : first + _PLAIN_BATCH].tolist())
             optimizer.zero_grad()
-            soft_cross_entropy(classifier.tail(states, mask), targets).mean().backward()
+            loss(classifier.tail(*own.inputs), own.targets).mean().backward()
             optimizer.step()
         advance()
     return trained_weights(classifier)

@@ -13,19 +13,19 @@ from numpy.typing import NDArray
 from safetensors.numpy import load, save
 
 from clinical.classifier import PatientStates
+from clinical.labels import LabelRule, LabelSource
 from clinical.synthetic import condition_labels
 from federated.aggregate import Weights
-from federated.plan import Plan, SiteShare
-from federated.study import StudySettings
-from federated.twin import Cohorts, Told, Twin, first_window, one_site, without_privacy
+from federated.plan import Plan
+from federated.study import StudySettings, plan_with, shares
+from federated.twin import Cohorts, Told, Twin, first_note, one_site, without_privacy
 from privacy.audit.inversion import Inversion, inversion
 from privacy.audit.membership import FEWEST_OUTSIDE, Membership, membership
 from privacy.audit.one_run import OneRun, audit
 from privacy.audit.report import AuditReport, Drill
-from privacy.encoders import find_encoder
-from privacy.training.accounting import epsilon, sigma_for
+from privacy.training.accounting import epsilon
 
-_HOSPITALS = {"north": "0.3333", "river": "0.3333", "summit": "0.3334"}
+_HOSPITALS = ("north", "river", "summit")
 _LARGEST_DELTA = 1e-5
 # Numbers of made-up people, so that nobody is a member and somebody else at once.
 _OTHERS, _REFERENCE = 1_000_000, 2_000_000
@@ -58,37 +58,21 @@ class Sizes:
 QUICK = Sizes(canaries=300, few=30, reference=45, attacked=50)
 
 
-def made_up_plan(patients: int, target: float) -> Plan:
+def made_up_plan(
+    patients: int,
+    target: float,
+    rounds: int = StudySettings.rounds,
+    layers: int = StudySettings.trained_layers,
+) -> Plan:
     """The plan that three hospitals of so many declared patients would get at this epsilon, by the default settings.
 
     Raises:
         BudgetError: no noise reaches the target.
     """
-    settings = StudySettings("twin", target)
     delta = min(_LARGEST_DELTA, 1 / (10 * patients))
-    files = find_encoder(settings.encoder)
-    return Plan(
-        study=settings.name,
-        encoder=files.name,
-        encoder_sha256=files.sha256,
-        labels=tuple(condition_labels()),
-        label_source="condition",
-        lora_rank=settings.lora_rank,
-        lora_scale=settings.lora_scale,
-        seed=settings.seed,
-        window=settings.window,
-        windows_per_note=settings.windows_per_note,
-        rounds=settings.rounds,
-        sampling_rate=settings.sampling_rate,
-        clip=settings.clip,
-        sigma=sigma_for(target, rate=settings.sampling_rate, steps=settings.rounds, delta=delta),
-        delta=repr(delta),
-        learning_rate=settings.learning_rate,
-        momentum=settings.momentum,
-        held_back=settings.held_back,
-        split_key=settings.split_key,
-        sites=tuple(SiteShare(name=name, patients=patients, weight=weight) for name, weight in _HOSPITALS.items()),
-    )
+    rule = LabelRule(LabelSource.CONDITION, tuple(condition_labels()), {}, condition_labels())
+    settings = StudySettings("twin", target, rounds=rounds, trained_layers=layers)
+    return plan_with(settings, rule, delta, shares(dict.fromkeys(_HOSPITALS, patients)))
 
 
 def audit_plan(plan: Plan, sizes: Sizes, tell: Tell) -> AuditReport:
@@ -181,7 +165,7 @@ class _Drills:
 
     def _inversion(self, stage: str, plan: Plan) -> Inversion:
         certain = plan.model_copy(update={"sampling_rate": "1"})  # the one patient is in
-        notes = [first_window(patient) for patient in self._others]
+        notes = [first_note(patient) for patient in self._others]
         told, updates = self._counter(stage, self._sizes.attacked), []
         for note in notes[: self._sizes.attacked]:
             updates.append(load(save(self._twin.update(certain, "twin", self._twin.start, [note]))))

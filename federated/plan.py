@@ -47,12 +47,15 @@ class Plan(BaseModel):
     label_titles: dict[str, str] = {}
     label_source: str
     label_mapping: dict[str, str] = {}
-    trained_layers: int = Field(default=1, ge=1)
+    multi_label: bool = False
+    trained_layers: int = Field(default=1, ge=0)
     lora_rank: int = Field(default=8, ge=1)
     lora_scale: float = Field(default=0.1, gt=0)
+    warm_start: float = Field(default=0.0, ge=0)
     seed: int = Field(ge=0)
     window: int = Field(default=64, ge=8, le=512)
     windows_per_note: int = Field(default=1, ge=1)
+    notes_per_step: int = Field(default=4, ge=1)
     rounds: int = Field(ge=1)
     sampling_rate: str = Field(pattern=_DECIMAL)
     clip: str = Field(pattern=_DECIMAL)
@@ -90,11 +93,13 @@ class Plan(BaseModel):
     def in_words(self, site: str) -> str:
         """What a hospital agrees to, in plain words."""
         share = self.share(site)
+        part = f"LoRA in the last {self.trained_layers} layers and the head" if self.trained_layers else "the head"
         return (
-            f"Study '{self.study}' trains {self.encoder} on {len(self.labels)} labels from '{self.label_source}', "
-            f"in {self.rounds} rounds at {', '.join(share.name for share in self.sites)}.\n"
+            f"Study '{self.study}' trains {part} of {self.encoder} on {len(self.labels)} labels from "
+            f"'{self.label_source}', in {self.rounds} rounds at {', '.join(share.name for share in self.sites)}.\n"
             f"In each round every one of about {share.patients} training patients of {site} is drawn with probability "
-            f"{self.sampling_rate} and gives one gradient, clipped to norm {self.clip}.\n"
+            f"{self.sampling_rate} and gives one gradient (of all notes, {self.notes_per_step} at most), "
+            f"clipped to norm {self.clip}.\n"
             f"Noise of {self.sigma} times that norm is added here, before anything leaves; delta is {self.delta}.\n"
             f"Plan {self.digest[:16]}."
         )

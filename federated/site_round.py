@@ -11,27 +11,29 @@ from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 
-import numpy as np
 import torch
 from safetensors.numpy import load, save
 
 from clinical.classifier import (
     PatientStates,
-    one_row_each,
+    cut_for,
+    loss_of,
+    padded,
     patient_states,
     set_trained_weights,
-    soft_cross_entropy,
-    stacked,
+    state_bytes,
+    trunk_states,
 )
 from clinical.dataset import Dataset, read_dataset, split
-from clinical.encoder import Classifier, build_classifier
+from clinical.encoder import Classifier, Design
 from clinical.labels import LabelRule, LabelSource
 from clinical.manifest import MANIFEST, read_manifest
+from clinical.start import start_classifier
 from clinical.states import read_states, write_states
-from clinical.windows import cut
 from federated.aggregate import Weights
 from federated.messages import TrainOrder, TrainReply
 from federated.plan import Plan, check_caps
+from federated.step import private_step
 from policies.access import Action, Purpose
 from policies.audit import Event, read_entries
 from policies.errors import BudgetError, CohortTooSmall, ConfideError, IntegrityError, TrainingError
@@ -39,7 +41,8 @@ from policies.files import OWNER_ONLY, canonical_json, file_sha256, sha256_hex, 
 from policies.guard import Site
 from privacy.encoders import find_encoder
 from privacy.training.budget import one_training, open_ledger, spending
-from privacy.training.dpsgd import StepSettings, check_gradients, private_gradient
+from privacy.training.dp_certificate import PUBLIC_CHECK
+from privacy.training.dpsgd import Rows, check_gradients
 from privacy.training.randomness import SecureRandom
 
 _PUBLIC_ROWS = 4
@@ -60,19 +63,11 @@ def plan_classifier(plan: Plan) -> Classifier:
         raise IntegrityError(
             f"the encoder '{plan.encoder}' on this machine is not the plan's", "Install the same file."
         )
-    return build_classifier(
-        files,
-        labels=len(plan.labels),
-        trained_layers=plan.trained_layers,
-        rank=plan.lora_rank,
-        scale=plan.lora_scale,
-        seed=plan.seed,
-    )
-
-
-def step_settings(plan: Plan, site: str) -> StepSettings:
-    """What a plan says about one step at a site."""
-    return StepSettings(float(plan.sigma), float(plan.clip), float(plan.sampling_rate), plan.share(site).patients)
+    classifier = start_classifier(files, Design.of(plan.model_dump(mode="json")))
+    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    classifier.trunk.to(device)
+    classifier.tail.to(device)
+    return classifier
 
 
 def approve(site: Site, plan: Plan, data: Path) -> None:
@@ -149,13 +144,27 @@ def prepare(
     read_manifest(approval.data, site.keys.public)
     if file_sha256(approval.data / MANIFEST) != approval.manifest:
         raise IntegrityError(f"{approval.data}: not the data that plan {plan.digest[:16]} was approved on")
-    check_gradients(classifier.tail, soft_cross_entropy, _public_rows(plan, classifier))
+    check_gradients(classifier.tail, loss_of(classifier.design), _public_rows(plan, classifier))
     dataset = training_part(plan, approval.data)
     _check_cohort(site, dataset)  # the policy may have changed since the approval
-    states = patient_states(dataset, classifier, plan.window, plan.windows_per_note, count=count, advance=advance)
+
+    def counted(windows: int) -> None:
+        _check_cache(site, classifier, windows)
+        if count:
+            count(windows)
+
+    states = patient_states(dataset, classifier, count=counted, advance=advance)
     write_states(site.home.cache(plan.digest), site.keys.wrapping, states)
-    _states_of.cache_clear()
-    site.guard.record(Event.COHORT_PREPARED, plan=plan.digest, patients=len(states))
+    site.guard.record(Event.COHORT_PREPARED, plan=plan.digest, patients=len(states), checks=[PUBLIC_CHECK])
+
+
+def _check_cache(site: Site, classifier: Classifier, windows: int) -> None:
+    largest = site.guard.policy.training.largest_cache_bytes
+    if (needed := windows * state_bytes(classifier)) > largest:
+        raise TrainingError(
+            f"the cache of {windows} windows would take {needed:,} bytes; the policy allows {largest:,}",
+            "Read fewer windows of a note, or let the compliance officer raise 'largest_cache_bytes'.",
+        )
 
 
 def train_round(site: Site, order: TrainOrder) -> TrainReply:
@@ -243,7 +252,7 @@ def _ready(site: Site, plan: Plan, weights: Weights) -> _Ready:
         set_trained_weights(classifier, weights)
     except ValueError as error:
         raise TrainingError(f"an order cannot be followed: {error}") from None
-    patients = _states_of(site.home.cache(plan.digest), site.keys.wrapping)
+    patients = tuple(read_states(site.home.cache(plan.digest), site.keys.wrapping).values())
     smallest = site.guard.policy.training.smallest_cohort
     if len(patients) < smallest:
         raise CohortTooSmall(f"{len(patients)} patients are prepared at '{site.name}', its policy asks for {smallest}")
@@ -252,10 +261,7 @@ def _ready(site: Site, plan: Plan, weights: Weights) -> _Ready:
 
 def _private_step(site: Site, plan: Plan, round_number: int, ready: _Ready, random: SecureRandom) -> Weights:
     torch.set_num_threads(site.guard.policy.training.threads)
-    settings = step_settings(plan, site.name)
-    sample = random.choose(len(ready.patients), settings.rate)
-    rows = one_row_each(ready.patients, np.random.default_rng(random.integers(2**128)))
-    result = private_gradient(ready.classifier.tail, soft_cross_entropy, rows, sample, settings, noise=random.gaussian)
+    result = private_step(plan, site.name, ready.classifier, ready.patients, random)
     _keep_loss(site, plan, round_number, result.loss)
     return {name: array.numpy() for name, array in result.gradient.items()}
 
@@ -268,19 +274,14 @@ def _keep_loss(site: Site, plan: Plan, round_number: int, loss: float) -> None:
         stream.write(canonical_json({"round": round_number, "loss": f"{loss:.6f}"}) + b"\n")
 
 
-def _public_rows(plan: Plan, classifier: Classifier) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
-    """The plan's own label names as input: public text, with every row another target."""
-    names = plan.labels[:_PUBLIC_ROWS]
-    windows = [cut(classifier.tokenizer, name, plan.window, 1) for name in names]
-    ids, mask = stacked(windows)
-    return classifier.trunk(ids, mask).clone(), mask, torch.eye(len(plan.labels))[: len(names)]
+def _public_rows(plan: Plan, classifier: Classifier) -> Rows:
+    """The plan's own label titles as input: public text, each with another target, the first two of one person."""
+    titles = classifier.design.titles[:_PUBLIC_ROWS]
+    inputs = padded(trunk_states(classifier, [cut_for(classifier, title) for title in titles]))
+    owner = torch.arange(len(titles)).sub(1).clamp(min=0)
+    return Rows(inputs, torch.eye(len(plan.labels))[: len(titles)], owner)
 
 
 @lru_cache(maxsize=1)
 def _classifier_of(plan: Plan) -> Classifier:
     return plan_classifier(plan)
-
-
-@lru_cache(maxsize=8)
-def _states_of(folder: Path, wrapping: bytes) -> tuple[PatientStates, ...]:
-    return tuple(read_states(folder, wrapping).values())

@@ -14,15 +14,15 @@ from functools import cached_property
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from opacus import GradSampleModule
 
 from clinical.classifier import (
     PatientStates,
-    one_row_each,
+    loss_of,
+    note_rows,
+    padded,
     patient_states,
     predict_states,
     set_trained_weights,
-    soft_cross_entropy,
     trained_weights,
 )
 from clinical.dataset import Dataset, LabelledNote
@@ -32,10 +32,11 @@ from clinical.synthetic import condition_labels, demo_hospitals
 from clinical.synthetic.export import HospitalProfile, patient_resources
 from federated.aggregate import MomentumServer, Weights, weighted_mean
 from federated.plan import Plan, SiteShare
-from federated.site_round import plan_classifier, step_settings
+from federated.site_round import plan_classifier
+from federated.step import private_step, step_settings
 from privacy.text.deidentify import TextDeidentifier
 from privacy.text.replacement import Marks
-from privacy.training.dpsgd import private_gradient
+from privacy.training.dpsgd import PatientGradients, clipped
 from privacy.training.randomness import SecureRandom
 
 _AS_OF = 2026
@@ -87,8 +88,7 @@ class Twin:
         for number in numbers:
             notes[f"{place}-{number:06d}"] = tuple(self._notes(profile, number))
             told()
-        window, most = self.plan.window, self.plan.windows_per_note
-        return list(patient_states(Dataset(notes, rule), self.classifier, window, most).values())
+        return list(patient_states(Dataset(notes, rule), self.classifier).values())
 
     def _notes(self, profile: HospitalProfile, number: int) -> Iterator[LabelledNote]:
         """One person's notes, de-identified by the tables; the conditions are dealt out over the plan's labels."""
@@ -133,11 +133,7 @@ class Twin:
     def update(self, plan: Plan, site: str, weights: Weights, patients: Sequence[PatientStates]) -> Weights:
         """What a site would send: the noisy gradient of a Poisson sample of these patients."""
         set_trained_weights(self.classifier, weights)
-        settings = step_settings(plan, site)
-        sample = self._random.choose(len(patients), settings.rate)
-        rows = one_row_each(patients, np.random.default_rng(self._random.integers(2**128)))
-        noise = self._random.gaussian
-        result = private_gradient(self.classifier.tail, soft_cross_entropy, rows, sample, settings, noise=noise)
+        result = private_step(plan, site, self.classifier, patients, self._random)
         return {name: array.numpy() for name, array in result.gradient.items()}
 
     def losses(self, weights: Weights, patients: Sequence[PatientStates]) -> NDArray[np.float64]:
@@ -151,12 +147,12 @@ class Twin:
 
     @torch.inference_mode()
     def features(self, weights: Weights, patients: Sequence[PatientStates]) -> NDArray[np.float32]:
-        """What the head sees of each patient's first window, `[N, D]`."""
+        """What the head sees of each patient's first note, `[N, D]`."""
         set_trained_weights(self.classifier, weights)
         found = []
         for start in range(0, len(patients), _ROWS_AT_ONCE):
-            states, mask, _ = _first_rows(patients[start : start + _ROWS_AT_ONCE])
-            found.append(self.classifier.tail.features(states, mask).numpy())
+            notes = [patient.of_note(0) for patient in patients[start : start + _ROWS_AT_ONCE]]
+            found.append(self.classifier.tail.features(*padded(notes)).numpy())
         return np.concatenate(found)
 
     def canary_scores(
@@ -185,21 +181,16 @@ class Twin:
             told()
         return scores
 
-    def _clipped(self, weights: Weights, patients: Sequence[PatientStates], clip: float) -> NDArray[np.float32]:
-        """The clipped gradient of each patient's first window, `[N, P]`."""
+    def _clipped(self, weights: Weights, patients: Sequence[PatientStates], clip: float) -> NDArray[np.float64]:
+        """The clipped gradient of each patient, `[N, P]`."""
         set_trained_weights(self.classifier, weights)
-        wrapped = GradSampleModule(self.classifier.tail, loss_reduction="sum").train()
-        trained, found = self.classifier.tail.trained(), []
-        try:
+        rows = note_rows(patients, self.plan.notes_per_step, self._random)
+        found = [torch.zeros(0, sum(map(torch.numel, self.classifier.tail.trained().values())), dtype=torch.float64)]
+        with PatientGradients(self.classifier.tail, loss_of(self.classifier.design)) as gradients:
             for start in range(0, len(patients), _ROWS_AT_ONCE):
-                *inputs, targets = _first_rows(patients[start : start + _ROWS_AT_ONCE])
-                soft_cross_entropy(wrapped(*inputs), targets).sum().backward()
-                rows = torch.cat([trained[name].grad_sample.flatten(1) for name in sorted(trained)], 1)
-                found.append((rows / (rows.norm(dim=1, keepdim=True) / clip).clamp(min=1.0)).numpy())
-                wrapped.zero_grad(set_to_none=True)
-        finally:
-            wrapped.to_standard_module()
-        return np.concatenate(found) if found else np.zeros((1, sum(p.numel() for p in trained.values())), np.float32)
+                some = range(start, min(start + _ROWS_AT_ONCE, len(patients)))
+                found.append(clipped(gradients.of(rows(some), len(some))[0], clip))
+        return torch.cat(found).numpy()
 
 
 def one_site(plan: Plan, patients: int) -> Plan:
@@ -221,16 +212,11 @@ def without_privacy(plan: Plan, patients: int, rounds: int) -> Plan:
     )
 
 
-def first_window(patient: PatientStates) -> PatientStates:
-    """A patient with nothing but the first window of the first note."""
-    return PatientStates(patient.states[:1], patient.mask[:1], patient.note[:1], patient.targets[:1])
-
-
-def _first_rows(patients: Sequence[PatientStates]) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
-    states, mask = (np.stack([vars(patient)[part][0] for patient in patients]) for part in ("states", "mask"))
-    targets = np.stack([patient.targets[0] for patient in patients])
-    return torch.from_numpy(states).float(), torch.from_numpy(mask).long(), torch.from_numpy(targets)
+def first_note(patient: PatientStates) -> PatientStates:
+    """A patient with nothing but the first note."""
+    states, mask = patient.of_note(0)
+    return PatientStates(states, mask, np.zeros(len(states), np.int32), patient.targets[:1])
 
 
 def _flat(update: Weights) -> NDArray[np.float32]:
-    return np.concatenate([update[name].ravel() for name in sorted(update)])
+    return np.concatenate([array.ravel() for array in update.values()])

@@ -104,6 +104,7 @@ class Training(_Section):
     largest_clip: float = Field(gt=0, allow_inf_nan=False)
     most_rounds: int = Field(ge=1)
     threads: int = Field(ge=1)
+    largest_cache_bytes: int = Field(ge=1)
     UNSAFE_noise_seed: int | None = None
 
 

@@ -1,8 +1,10 @@
-"""For every test: two threads at most, so that a machine whose cores are shared out does not drown in them."""
+"""For every test: one thread unless the environment says more, since what a test computes is too small to share out,
+and threads that wait for each other drown a machine whose cores are shared."""
 
 from __future__ import annotations
 
 import os
 
-for _variable in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
-    os.environ.setdefault(_variable, "2")
+_threads = os.environ.setdefault("OMP_NUM_THREADS", "1")
+for _variable in ("MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
+    os.environ.setdefault(_variable, _threads)

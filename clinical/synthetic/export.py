@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass
 from datetime import date, timedelta
+from itertools import islice
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -109,6 +110,18 @@ def patient_resources(profile: HospitalProfile, number: int) -> Iterator[Resourc
     for condition in seen_for:
         yield from _visit(rng, patient, Visit(condition, hospital, day, first_seen.setdefault(condition.code, day)))
         day += timedelta(days=rng.randrange(6, 40) if condition.once else rng.randrange(15, 200))
+
+
+def made_up_texts(count: int) -> list[str]:
+    """So many notes of made-up patients, the same at every run: text for what must not depend on a real one."""
+    hospitals = demo_hospitals()
+    notes = (
+        base64.b64decode(resource["content"][0]["attachment"]["data"]).decode()
+        for number in range(count)
+        for resource in patient_resources(hospitals[number % len(hospitals)], -1 - number)
+        if resource["resourceType"] == "DocumentReference"
+    )
+    return list(islice(notes, count))
 
 
 def _seen_for(rng: Random, case_mix: Mapping[str, float]) -> tuple[list[Condition], int]:

@@ -7,13 +7,12 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from dashboard.options import JsonOption, SiteOption, WorkspaceOption, chosen_site
+from dashboard.options import JsonOption, KeyOption, SiteOption, WorkspaceOption, chosen_key, chosen_site
 from policies.errors import InputError
 
 if TYPE_CHECKING:
     from clinical.review import Review, ReviewNote
     from policies.guard import Site
-    from policies.keys import PublicKey
     from privacy.guards.certificate import Mark
 
 app = typer.Typer(
@@ -107,9 +106,7 @@ def sign(
 @app.command()
 def verify(
     file: Annotated[Path, typer.Argument(metavar="FILE", help="A statement that 'confide certify sign' wrote.")],
-    key: Annotated[
-        Path | None, typer.Option(help="The site's public key (PEM). \\[default: of the site in this workspace]")
-    ] = None,
+    key: KeyOption = None,
     as_json: JsonOption = False,
     workspace: WorkspaceOption = None,
 ) -> None:
@@ -123,7 +120,7 @@ def verify(
     from dashboard.console import say
 
     name = reviewing.certified_site(file)
-    told = reviewing.read_certificate(file, _key_of(name, key, workspace))
+    told = reviewing.read_certificate(file, chosen_key(name, key, workspace))
     if as_json:
         typer.echo(json.dumps(told))
         return
@@ -135,18 +132,6 @@ def _site(site: str | None, workspace: Path | None) -> Site:
     from policies.workspace import Workspace
 
     return chosen_site(Workspace.find(workspace), site)
-
-
-def _key_of(site: str, key: Path | None, workspace: Path | None) -> PublicKey:
-    from policies.keys import open_keys, public_key_from_pem
-    from policies.workspace import Workspace
-
-    if key is None:
-        return open_keys(Workspace.find(workspace).site(site).keys, site).public
-    try:
-        return public_key_from_pem(site, key.read_bytes())
-    except OSError:
-        raise InputError("cannot be read", "Name the site's public key.", file=key) from None
 
 
 def _asked(review: Review, note: ReviewNote) -> list[Mark]:

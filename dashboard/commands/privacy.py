@@ -1,4 +1,4 @@
-"""confide privacy: what a plan promises, and whether an attacker can show that the promise is broken."""
+"""confide privacy: what a plan promises, whether an attacker can break the promise, and the certificate of a model."""
 
 from __future__ import annotations
 
@@ -7,15 +7,110 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from dashboard.options import JsonOption, WorkspaceOption
+from dashboard.options import JsonOption, KeyOption, SiteOption, WorkspaceOption, chosen_key, chosen_site
 from policies.errors import InputError
 
 if TYPE_CHECKING:
     from federated.drills import Sizes
     from federated.plan import Plan
     from privacy.audit.report import AuditReport
+    from privacy.training.dp_certificate import DpCertificate
 
-app = typer.Typer(no_args_is_help=True, help="The promise of a plan, and attacks on it.")
+app = typer.Typer(no_args_is_help=True, help="The promise of a plan, attacks on it, and the certificate of a model.")
+
+
+@app.command()
+def plan(
+    patients: Annotated[int, typer.Option(min=10, help="Training patients of one hospital.")],
+    epsilon: Annotated[float, typer.Option(min=0.01, help="What the whole plan may cost each of them.")],
+    rounds: Annotated[int | None, typer.Option(min=1, help="\\[default: 30]", show_default=False)] = None,
+    layers: Annotated[int | None, typer.Option(min=0, help="How many of the last layers learn. \\[default: 0]")] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """What a study would take and cost, before anything is spent: noise, steps, epsilon, time and memory.
+
+    Time and memory are measured here and now on a few made-up patients. No patient's data is read.
+
+    [dim]Example: confide privacy plan --patients 120 --epsilon 3[/]
+    """
+    import json
+
+    from dashboard.console import say, table
+    from federated.cost import Outlook, outlook
+    from federated.drills import made_up_plan
+    from federated.study import StudySettings
+
+    chosen = made_up_plan(
+        patients,
+        epsilon,
+        StudySettings.rounds if rounds is None else rounds,
+        StudySettings.trained_layers if layers is None else layers,
+    )
+    found: Outlook = outlook(chosen)
+    if as_json:
+        typer.echo(json.dumps(found.as_details()))
+        return
+    table(f"a plan for {patients} patients at epsilon {epsilon:g}", ("what", "how much"), found.rows())
+    for sentence in found.words():
+        say(sentence)
+
+
+@app.command()
+def certificate(
+    model: Annotated[str, typer.Argument(metavar="MODEL", help="As 'confide models list' names it.")],
+    site: SiteOption = None,
+    audit: Annotated[
+        Path | None, typer.Option("--audit", help="A report of 'confide privacy audit --out' about its plan.")
+    ] = None,
+    out: Annotated[Path | None, typer.Option(help="Write the signed certificate here.", show_default=False)] = None,
+    workspace: WorkspaceOption = None,
+) -> None:
+    """What a model cost each patient of one hospital, counted in its ledger and log, and signed by it.
+
+    It is refused where something does not hold that the figure rests on: how patients were drawn, where the noise came
+    from, a guard, a missing round, a log that says otherwise.
+
+    [dim]Example: confide privacy certificate 5f0c2a9be417d3a8 --site north --out north.json[/]
+    """
+    from dashboard.console import say
+    from federated.certificate import certify
+    from policies.files import write_whole
+    from policies.models import open_model
+    from policies.workspace import Workspace, checked_name
+
+    place = Workspace.find(workspace)
+    opened = chosen_site(place, site)
+    signed = open_model(place.models / checked_name(model, "model"), place.trusted)
+    done, data = certify(opened, signed, audit)
+    if out:
+        write_whole(out, data + b"\n")
+    _print(done)
+    say(f"signed by '{opened.name}': {out}" if out else "not kept: give --out FILE to keep it")
+
+
+@app.command()
+def verify(
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="As 'confide privacy certificate --out' wrote it.")],
+    key: KeyOption = None,
+    as_json: JsonOption = False,
+    workspace: WorkspaceOption = None,
+) -> None:
+    """Check a certificate's signature and compute its epsilon again by both accountants; exits with 7 where one fails.
+
+    With --key it needs no workspace: the hospital's key is the file public.pem beside its others.
+
+    [dim]Example: confide privacy verify north.json --key north.pem[/]
+    """
+    from dashboard.console import say
+    from privacy.training.dp_certificate import claimed_site, verify_certificate
+
+    name = claimed_site(file)
+    done = verify_certificate(file, chosen_key(name, key, workspace))
+    if as_json:
+        typer.echo(done.model_dump_json())
+        return
+    _print(done)
+    say(f"verified: signed by the key of '{name}', and both accountants give this epsilon again")
 
 
 @app.command()
@@ -106,3 +201,10 @@ def _show(report: AuditReport) -> None:
     table("attacks on the synthetic twin", ("attack", "this plan", "without privacy"), report.rows())
     for sentence in report.words():
         say(sentence)
+
+
+def _print(done: DpCertificate) -> None:
+    from dashboard.console import say, table
+
+    table(f"privacy certificate of {done.site}, {done.date}", ("what", "certified"), done.rows())
+    say(done.words())

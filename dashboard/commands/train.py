@@ -30,8 +30,14 @@ def train(
         str, typer.Option(help="'condition' (the encounter's coded condition) or 'category' (of the document).")
     ] = "condition",
     study: Annotated[str, typer.Option(help="A name for the study.")] = "study",
-    rounds: Annotated[int, typer.Option(min=1, help="Rounds, one private step in each.")] = 12,
-    windows: Annotated[int, typer.Option(min=1, help="Windows of 64 tokens that are read of a note.")] = 1,
+    rounds: Annotated[int, typer.Option(min=1, help="Rounds, one private step in each.")] = 30,
+    layers: Annotated[
+        int, typer.Option(min=0, help="Last layers of the encoder that are trained, by LoRA; 0: the head alone.")
+    ] = 0,
+    windows: Annotated[int, typer.Option(min=1, help="Windows of 128 tokens that are read of a note, at most.")] = 8,
+    multi_label: Annotated[
+        bool, typer.Option("--multi-label", help="Each label by itself, where a note may well have several.")
+    ] = False,
     encoder: Annotated[
         str | None, typer.Option(help="Folder or hub name of a BERT or RoBERTa. \\[default: built in]")
     ] = None,
@@ -61,7 +67,13 @@ def train(
     if len({cohort.site.name for cohort in cohorts}) < len(cohorts):
         raise InputError("two of the folders are of one site", "Name one folder for each site.")
     settings = StudySettings(
-        study, epsilon, rounds=rounds, windows_per_note=windows, encoder=encoder or DEFAULT_ENCODER
+        study,
+        epsilon,
+        rounds=rounds,
+        trained_layers=layers,
+        windows_per_note=windows,
+        multi_label=multi_label,
+        encoder=encoder or DEFAULT_ENCODER,
     )
     plan = draft_plan(cohorts, rule, settings)
     for cohort in cohorts:

@@ -1,33 +1,47 @@
 """One private step: a Poisson sample of patients, clipped gradients, Gaussian noise, and nothing else leaves.
 
-The unit is the patient: a patient contributes one row to a step, so one clipped gradient (DP-SGD, Abadi et al. 2016,
-algorithm 1). What comes out is the noisy sum divided by the *expected* batch, a number of the plan and not of the data.
+The unit is the patient: all rows of a patient are added up before they are clipped, so one clipped gradient for each
+(DP-SGD, Abadi et al. 2016, algorithm 1). What comes out is the noisy sum divided by the *expected* batch, a number of
+the plan and not of the data.
 """
 
 from __future__ import annotations
 
 import math
-import os
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
-import numpy as np
 import torch
-from numpy.typing import NDArray
 from opacus import GradSampleModule
-from opacus.optimizers import DPOptimizer
 from torch import Tensor, nn
 
 from policies.errors import TrainingError
+from privacy.training.lattice import noisy_sum
+from privacy.training.randomness import SecureRandom
 
 # The cached states that come in need no gradient, as torch remarks at every step.
 warnings.filterwarnings("ignore", message="Full backward hook is firing")
 
-ROWS_AT_ONCE = 64
-Rows = tuple[Tensor, ...]
-"""Inputs of a forward pass, each `[B, ...]`, the targets last."""
+PATIENTS_AT_ONCE = 64
+_TOLERANCE = 1e-3  # of a gradient by hooks, as a share of its length: the adapters' gradients may be small
+Loss = Callable[[Tensor, Tensor], Tensor]
+"""From logits `[B, K]` and targets `[B, K]` to one loss for each row, `[B]`."""
+
+
+@dataclass(frozen=True)
+class Rows:
+    """Training rows of some patients, each patient with one row or more.
+
+    Attributes:
+        inputs: of a forward pass, each `[B, ...]`.
+        targets: `[B, K]`.
+        owner: which of the patients each row is of, `[B]`.
+    """
+
+    inputs: tuple[Tensor, ...]
+    targets: Tensor
+    owner: Tensor
 
 
 @dataclass(frozen=True)
@@ -53,140 +67,136 @@ class PrivateGradient:
 
     Attributes:
         gradient: by parameter name; this may leave the hospital once it was booked.
-        loss: mean over the sample, or NaN of an empty one; not private, so it stays at the hospital.
+        loss: mean over the rows of the sample, or NaN of an empty one; not private, so it stays at the hospital.
     """
 
     gradient: dict[str, Tensor]
     loss: float
 
 
-def poisson_sample(patients: int, rate: float, generator: np.random.Generator) -> list[int]:
-    """Take each of `patients` on its own with probability `rate`; the sample may be empty."""
-    return np.flatnonzero(generator.random(patients) < rate).tolist()
+class PatientGradients:
+    """Gradients of whole patients by Opacus' hooks, which sit in the model inside a `with` and only there.
 
-
-def secure_gaussian(count: int) -> NDArray[np.float64]:
-    """So many standard normal numbers from the operating system's cryptographic generator (Box and Muller 1958).
-
-    Not from torch's generator: it keeps 32 bits of any seed, so its noise can be found by trying them all.
+    Args:
+        model: only its trainable parameters have gradients.
+        precision: of the forward and backward pass where it is less than single (bfloat16 on a GPU).
     """
-    pairs = (count + 1) // 2
-    bits = np.frombuffer(os.urandom(16 * pairs), np.uint64).reshape(2, pairs)
-    first, second = ((bits >> np.uint64(11)) + 0.5) / 2.0**53  # in (0, 1]
-    radius, angle = np.sqrt(-2.0 * np.log(first)), 2.0 * math.pi * second
-    return np.concatenate([radius * np.cos(angle), radius * np.sin(angle)])[:count]
+
+    def __init__(self, model: nn.Module, loss: Loss, precision: torch.dtype | None = None) -> None:
+        self._model, self._loss, self._precision = model, loss, precision
+        self.trained = {name: parameter for name, parameter in model.named_parameters() if parameter.requires_grad}
+
+    def __enter__(self) -> PatientGradients:
+        self._wrapped = GradSampleModule(self._model, loss_reduction="sum").train()  # in eval mode its hooks are silent
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._clear()
+        self._wrapped.to_standard_module()
+        for module in self._model.modules():
+            # Opacus leaves them where a pass was broken off, and would mix them into the next one.
+            for left in ("activations", "max_batch_len"):
+                module.__dict__.pop(left, None)
+
+    def of(self, rows: Rows, patients: int) -> tuple[Tensor, Tensor]:
+        """The gradient of each patient, all rows added up, `[P, D]` in double precision, and the loss of each row.
+
+        What is not finite counts as zero: to stop because of it would tell that there is such a patient.
+        """
+        device = next(iter(self.trained.values())).device
+        inputs = (part.to(device) for part in rows.inputs)
+        with torch.autocast(device.type, self._precision, enabled=self._precision is not None):
+            losses = self._loss(self._wrapped(*inputs), rows.targets.to(device))
+        losses.sum().backward()
+        parts = [_by_patient(parameter.grad_sample, rows.owner, patients) for parameter in self.trained.values()]
+        self._clear()
+        return torch.cat(parts, dim=1).cpu().double().nan_to_num_(0.0, 0.0, 0.0), losses.detach().cpu()
+
+    def _clear(self) -> None:
+        for parameter in self.trained.values():
+            parameter.grad = parameter.grad_sample = None
 
 
-class _Optimizer(DPOptimizer):
-    """Opacus' optimizer with noise from `noise`, added in double precision."""
+def _by_patient(grad_sample: Tensor, owner: Tensor, patients: int) -> Tensor:
+    """Gradients of rows, `[B * W, ...]` where a layer saw W parts of each row, added up to `[P, ...]` and flattened."""
+    owners = owner.repeat_interleave(len(grad_sample) // len(owner)).to(grad_sample.device)
+    return grad_sample.new_zeros(patients, grad_sample[0].numel()).index_add_(0, owners, grad_sample.flatten(1))
 
-    def __init__(self, *args: Any, noise: Callable[[int], NDArray[np.float64]], **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
-        self._noise = noise
 
-    def add_noise(self) -> None:
-        for parameter in self.params:
-            drawn = torch.from_numpy(self._noise(parameter.numel())).view(parameter.shape)
-            noise = self.noise_multiplier * self.max_grad_norm * drawn
-            parameter.grad = (parameter.summed_grad.double() + noise).to(parameter.dtype)
+def clipped(gradients: Tensor, clip: float) -> Tensor:
+    """Each row shortened to the norm if it is longer, `[P, D]`."""
+    return gradients * (clip / gradients.norm(dim=1, keepdim=True).clamp(min=clip))
 
 
 def private_gradient(
     model: nn.Module,
-    loss: Callable[[Tensor, Tensor], Tensor],
+    loss: Loss,
     rows: Callable[[Sequence[int]], Rows],
     sample: Sequence[int],
     settings: StepSettings,
     *,
-    noise: Callable[[int], NDArray[np.float64]] = secure_gaussian,
+    random: SecureRandom | None = None,
+    precision: torch.dtype | None = None,
 ) -> PrivateGradient:
-    """The noisy mean gradient of a sample of patients, by Opacus' hooks and optimizer.
+    """The noisy mean gradient of a sample of patients, by Opacus' hooks.
 
     Args:
-        model: takes what `rows` gives except the targets; only its trainable parameters have gradients.
-        loss: from logits `[B, K]` and targets to losses `[B]`, one for each row.
-        rows: from patients (indices) to one row for each of them.
+        model: takes the inputs of `rows`; only its trainable parameters have gradients.
+        rows: from patients (indices) to their rows.
         sample: the patients of this step; may be empty, then the result is noise alone.
-        noise: gives so many standard normal numbers; another than the default is for tests.
+        random: where the noise comes from; a keystream of its own if none is given.
+        precision: of the forward and backward pass where it is less than single (bfloat16 on a GPU). Clipping and
+            noise are in double precision whatever stands here.
 
     Returns:
-        As gradient, (sum of clipped gradients + N(0, (sigma clip)^2)) / (rate patients). What is not finite in a
-        patient's gradient counts as zero: to stop because of it would tell that there is such a patient.
+        As gradient, (sum of clipped gradients + N(0, (sigma clip)^2)) / (rate patients).
     """
-    wrapped = GradSampleModule(model, loss_reduction="sum").train()  # in eval mode its hooks stay silent
-    trained = {name: parameter for name, parameter in model.named_parameters() if parameter.requires_grad}
-    optimizer = _Optimizer(
-        torch.optim.SGD(trained.values(), lr=1.0),
-        noise_multiplier=settings.sigma,
-        max_grad_norm=settings.clip,
-        expected_batch_size=settings.rate * settings.patients,
-        noise=noise,
-    )
-    try:
-        total = _accumulate(wrapped, optimizer, loss, rows, sample)
-        optimizer.pre_step()
-        gradient = {name: parameter.grad.detach().clone() for name, parameter in trained.items()}
-        return PrivateGradient(gradient, total / len(sample) if sample else math.nan)
-    finally:
-        optimizer.zero_grad(set_to_none=True)
-        wrapped.to_standard_module()
+    losses = []
+    with PatientGradients(model, loss, precision) as gradients:
+        total = torch.zeros(sum(parameter.numel() for parameter in gradients.trained.values()), dtype=torch.float64)
+        for start in range(0, len(sample), PATIENTS_AT_ONCE):
+            chunk = sample[start : start + PATIENTS_AT_ONCE]
+            found, lost = gradients.of(rows(chunk), len(chunk))
+            total += clipped(found, settings.clip).sum(0)
+            losses.append(lost)
+    noisy = noisy_sum(total.numpy(), clip=settings.clip, sigma=settings.sigma, random=random or SecureRandom())
+    mean = torch.from_numpy(noisy / (settings.rate * settings.patients))
+    return PrivateGradient(_shaped(mean, gradients.trained), float(torch.cat(losses).mean()) if losses else math.nan)
 
 
-def _accumulate(
-    wrapped: GradSampleModule,
-    optimizer: DPOptimizer,
-    loss: Callable[[Tensor, Tensor], Tensor],
-    rows: Callable[[Sequence[int]], Rows],
-    sample: Sequence[int],
-) -> float:
-    """Clip and add up in chunks, so that memory does not grow with the sample; the optimizer adds the last one."""
-    total = 0.0
-    chunks = [sample[start : start + ROWS_AT_ONCE] for start in range(0, len(sample), ROWS_AT_ONCE)] or [[]]
-    for chunk in chunks:
-        if chunk:
-            *inputs, targets = rows(chunk)
-            losses = loss(wrapped(*inputs), targets)
-            losses.sum().backward()
-            for parameter in optimizer.params:
-                parameter.grad_sample.nan_to_num_(0.0, 0.0, 0.0)
-            total += float(losses.detach().sum())
-        else:  # an empty Poisson batch still counts as a step and still gets its noise
-            for parameter in optimizer.params:
-                parameter.grad_sample = parameter.new_zeros((0, *parameter.shape))
-        if chunk is not chunks[-1]:
-            optimizer.signal_skip_step(do_skip=True)
-            optimizer.pre_step()
-            optimizer.zero_grad()
-    return total
+def _shaped(flat: Tensor, trained: Mapping[str, nn.Parameter]) -> dict[str, Tensor]:
+    """`[..., D]` by parameter, each `[..., its own shape]`."""
+    parts = flat.split([parameter.numel() for parameter in trained.values()], dim=-1)
+    return {
+        name: part.reshape(*flat.shape[:-1], *parameter.shape).to(parameter.dtype)
+        for part, (name, parameter) in zip(parts, trained.items(), strict=True)
+    }
 
 
-def check_gradients(model: nn.Module, loss: Callable[[Tensor, Tensor], Tensor], public: Rows) -> None:
-    """On public rows, each trained parameter must have per-row gradients that equal batches of one and are not zero.
+def check_gradients(model: nn.Module, loss: Loss, public: Rows) -> None:
+    """On public rows, each trained parameter must have per-patient gradients that equal batches of one, and not zero.
 
     Raises:
         TrainingError: one has none (Opacus issue 820: the loss falls by the head alone, and noise moves the rest), or
-            it differs from the gradient of its row alone.
+            it differs from the gradient of its patient alone.
     """
+    patients = int(public.owner.max()) + 1
     trained = {name: parameter for name, parameter in model.named_parameters() if parameter.requires_grad}
     alone = [
-        torch.autograd.grad(_one(model, loss, public, row), list(trained.values())) for row in range(len(public[-1]))
+        torch.autograd.grad(_alone(model, loss, public, patient), list(trained.values()), materialize_grads=True)
+        for patient in range(patients)
     ]
-    wrapped = GradSampleModule(model, loss_reduction="sum").train()  # in eval mode its hooks stay silent
-    try:
-        *inputs, targets = public
-        loss(wrapped(*inputs), targets).sum().backward()
-        for index, (name, parameter) in enumerate(trained.items()):
-            expected = torch.stack([gradients[index] for gradients in alone])
-            if not expected.abs().sum() > 0:
-                raise TrainingError(f"the parameter '{name}' has no gradient, so it would be trained by noise alone")
-            if not torch.allclose(parameter.grad_sample, expected, rtol=1e-3, atol=1e-5):
-                raise TrainingError(f"the per-patient gradient of '{name}' is not that of the patient alone")
-    finally:
-        for parameter in trained.values():
-            parameter.grad = parameter.grad_sample = None
-        wrapped.to_standard_module()
+    expected = {name: torch.stack(each) for name, *each in zip(trained, *alone, strict=True)}
+    for name, gradient in expected.items():
+        if not gradient.abs().sum() > 0:
+            raise TrainingError(f"the parameter '{name}' has no gradient, so it would be trained by noise alone")
+    with PatientGradients(model, loss) as gradients:
+        found = _shaped(gradients.of(public, patients)[0], gradients.trained)
+    for name, gradient in expected.items():
+        if not (found[name] - gradient).norm() <= _TOLERANCE * gradient.norm():
+            raise TrainingError(f"the per-patient gradient of '{name}' is not that of the patient alone")
 
 
-def _one(model: nn.Module, loss: Callable[[Tensor, Tensor], Tensor], public: Rows, row: int) -> Tensor:
-    *inputs, targets = (part[row : row + 1] for part in public)
-    return loss(model(*inputs), targets).sum()
+def _alone(model: nn.Module, loss: Loss, public: Rows, patient: int) -> Tensor:
+    own = public.owner == patient
+    return loss(model(*(part[own] for part in public.inputs)), public.targets[own]).sum()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import torch
 from tokenizers import Tokenizer
@@ -17,8 +18,9 @@ from transformers import (
     RobertaConfig,
 )
 
-from clinical.encoder import Classifier, build_classifier
+from clinical.encoder import Classifier, Design, build_classifier
 from privacy.encoders import find_encoder
+from tests.clinical.notes import LABELS
 
 SPECIAL = ("[PAD]", "[UNK]", "[CLS]", "[SEP]")
 LETTERS = "abcdefghijklmnopqrstuvwxyz0123456789.,:;[]()-_'/"
@@ -51,8 +53,31 @@ def save_encoder(folder: Path, family: str = "bert", words: tuple[str, ...] = ()
     return folder
 
 
-def tiny_classifier(
-    folder: Path, *, labels: int = 3, trained_layers: int = 1, seed: int = 7, rank: int = 2, scale: float = 1.0
-) -> Classifier:
-    files = find_encoder(str(folder))
-    return build_classifier(files, labels=labels, trained_layers=trained_layers, rank=rank, scale=scale, seed=seed)
+def tiny_design(**changes: Any) -> Design:
+    """One trained layer with LoRA of rank 2, three labels, notes of up to three windows of 12 tokens."""
+    values = {
+        "titles": LABELS,
+        "trained_layers": 1,
+        "lora_rank": 2,
+        "lora_scale": 1.0,
+        "seed": 7,
+        "window": 12,
+        "windows_per_note": 3,
+        "warm_start": 0.0,
+        "multi_label": False,
+    }
+    return Design(**values | changes)
+
+
+def tiny_classifier(folder: Path, **changes: Any) -> Classifier:
+    """A model on an encoder that `save_encoder` made; `changes` are those of its design."""
+    return build_classifier(find_encoder(str(folder)), tiny_design(**changes))
+
+
+def move_b(classifier: Classifier) -> None:
+    """Give LoRA's B matrices some size, as after a few rounds; at the start they are zero."""
+    generator = torch.Generator().manual_seed(3)
+    with torch.no_grad():
+        for name, parameter in classifier.tail.trained().items():
+            if "lora_B" in name:
+                parameter.normal_(std=0.1, generator=generator)

@@ -7,16 +7,23 @@ from itertools import combinations
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 from safetensors.numpy import save
 
-from clinical.classifier import Weights, soft_cross_entropy, trained_weights
-from clinical.windows import cut
+from clinical.classifier import (
+    Weights,
+    cut_for,
+    model_weights,
+    padded,
+    soft_cross_entropy,
+    trained_weights,
+    trunk_states,
+)
+from clinical.encoder import Design
+from clinical.start import start_classifier
 from policies.keys import create_keys
 from policies.models import SignedModel, sign_model, trust
 from privacy.encoders import find_encoder
-from tests.clinical.encoders import tiny_classifier
 from tests.clinical.notes import LABELS, SENTENCES
 
 WINDOW, WINDOWS = 24, 4
@@ -38,6 +45,8 @@ def plan_of(encoder: Path, **changes: Any) -> dict[str, Any]:
         "trained_layers": 1,
         "lora_rank": 2,
         "lora_scale": 1.0,
+        "warm_start": 0.0,
+        "multi_label": False,
         "seed": 7,
         **changes,
     }
@@ -45,23 +54,20 @@ def plan_of(encoder: Path, **changes: Any) -> dict[str, Any]:
 
 def fitted_weights(encoder: Path) -> Weights:
     """The tail, taught which label each run of sentences of `SENTENCES` speaks for."""
-    classifier = tiny_classifier(encoder)
+    classifier = start_classifier(find_encoder(str(encoder)), Design.of(plan_of(encoder)))
     texts = [
         ("\n".join(SENTENCES[label][first:last]), place)
         for place, label in enumerate(LABELS)
         for first, last in combinations(range(len(SENTENCES[label]) + 1), 2)
     ]
-    windows = [cut(classifier.tokenizer, text, WINDOW, WINDOWS) for text, _ in texts]
-    mask = torch.from_numpy(np.concatenate([window.mask for window in windows])).long()
-    states = classifier.trunk(torch.from_numpy(np.concatenate([w.ids for w in windows])).long(), mask).clone()
-    places = [place for (_, place), own in zip(texts, windows, strict=True) for _ in own.ids]
-    targets = torch.eye(len(LABELS))[places]
+    inputs = padded(trunk_states(classifier, [cut_for(classifier, text) for text, _ in texts]))
+    targets = torch.eye(len(LABELS))[[place for _, place in texts]]
     optimizer = torch.optim.Adam(classifier.tail.trained().values(), lr=0.05)
     for _ in range(60):
         optimizer.zero_grad()
-        soft_cross_entropy(classifier.tail(states, mask), targets).mean().backward()
+        soft_cross_entropy(classifier.tail(*inputs), targets).mean().backward()
         optimizer.step()
-    return trained_weights(classifier)
+    return model_weights(classifier, trained_weights(classifier))
 
 
 def sign(folder: Path, weights: Weights, plan: Mapping[str, Any]) -> SignedModel:

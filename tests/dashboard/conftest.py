@@ -39,7 +39,7 @@ LOSSES, SECONDS = ("1.250000", "1.000000", "0.750000"), ("4.000", "2.000", "2.00
 def the_plan():
     return Plan(
         study="small_study", encoder=DEFAULT_ENCODER, encoder_sha256=find_encoder(DEFAULT_ENCODER).sha256,
-        labels=tuple(LABELS), label_titles=LABELS, label_source="condition", seed=7, rounds=4,
+        labels=tuple(LABELS), label_titles=LABELS, label_source="condition", warm_start=5.0, seed=7, rounds=4,
         sampling_rate="0.5", clip="1.0", sigma="2.00", delta="1e-05", learning_rate=1.0, momentum=0.9,
         held_back=0.25, split_key="k", sites=(SiteShare(name="north", patients=100, weight="1"),),
     )  # fmt: skip
@@ -66,12 +66,13 @@ def _train(site, server, plan):
 
 
 def _sign(workspace, server, plan):
-    from clinical.classifier import trained_weights
+    from clinical.classifier import model_weights, trained_weights
     from federated.site_round import plan_classifier
     from federated.study import model_card
 
     trust(workspace.trusted, server.keys.public)
-    weights = save(trained_weights(plan_classifier(plan)))
+    classifier = plan_classifier(plan)
+    weights = save(model_weights(classifier, trained_weights(classifier)))
     model = sign_model(workspace.models, weights, model_card(plan, 8.0), server.keys)
     server.guard.record(Event.MODEL_SIGNED, plan=plan.digest, model=model.name)
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from clinical.synthetic import demo_hospitals, write_export
+from clinical.synthetic import condition_labels, demo_hospitals, write_export
 from policies.files import write_whole
 from policies.guard import account_name
 from policies.policy import default_policy_text
@@ -40,7 +40,10 @@ COMMANDS = [
     ["audit", "export"],
     ["budget", "show"],
     ["models", "list"],
+    ["privacy", "plan"],
     ["privacy", "audit"],
+    ["privacy", "certificate"],
+    ["privacy", "verify"],
     ["dashboard"],
 ]
 HEAVY = ("torch", "transformers", "spacy", "presidio_analyzer", "flwr", "ray", "streamlit", "opacus", "sqlalchemy")
@@ -58,7 +61,7 @@ def ready(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("ready")
     policy = default_policy_text(account_name()).replace("tagger = true", "tagger = false")
     write_whole(folder / "confide-workspace" / "policy.toml", policy.encode())
-    write_export(folder / "export", demo_hospitals(patients=6)[0])
+    write_export(folder / "export", demo_hospitals(patients=12)[0])
     return folder
 
 
@@ -160,7 +163,7 @@ def test_a_note_that_cannot_be_read(ready: Path, data: bytes, words: str) -> Non
 
 def test_training_on_a_small_cohort_is_refused_with_the_reason(ready: Path) -> None:
     confide(ready, "deid", "export", "small", "--site", "export")
-    (ready / "labels.toml").write_text('labels = ["I50.9", "J18.9", "N39.0"]\n')
+    (ready / "labels.toml").write_text(f"labels = {sorted(condition_labels())}\n")
     done = confide(ready, "train", "small", "--labels", "labels.toml", "--yes", "--epsilon", "4")
     assert done.returncode == 5
     assert "its policy asks for 100, so nothing is trained" in done.stderr

@@ -66,7 +66,7 @@ def test_the_text_of_an_unexpected_error_neither_travels_nor_is_logged(
     def failing(*_: Any, **__: Any) -> Any:
         raise error(CANARY)
 
-    monkeypatch.setattr(site_round, "private_gradient", failing)
+    monkeypatch.setattr(site_round, "private_step", failing)
     answer = train(message(plan), context())
     assert not answer.has_error()
     reply = unpack_reply(answer.content)

@@ -11,12 +11,13 @@ import pytest
 from clinical.classifier import PatientStates, patient_states, trained_weights
 from clinical.dataset import read_dataset
 from clinical.encoder import Classifier
-from federated import compare
+from federated import step
 from federated.aggregate import Weights
 from federated.compare import PLAIN_EPOCHS, Comparison, States
 from federated.plan import Plan
 from federated.site_round import label_rule, plan_classifier
 from privacy.training.dpsgd import StepSettings, private_gradient
+from privacy.training.randomness import CHACHA20
 from tests.clinical.notes import cohort, write
 
 Parts = tuple[Comparison, dict[str, States], Weights]
@@ -32,7 +33,7 @@ def parts(plan: Plan, classifier: Classifier, tmp_path: Path) -> Parts:
     states = {}
     for name in ("north", "river", "summit"):
         data = read_dataset(write(tmp_path / name, cohort(12, name[0])), label_rule(plan))
-        states[name] = patient_states(data, classifier, plan.window, plan.windows_per_note)
+        states[name] = patient_states(data, classifier)
     start = trained_weights(plan_classifier(plan))
     return Comparison(plan, classifier, states), states, start
 
@@ -66,11 +67,12 @@ def test_a_hospital_alone_is_as_private_as_in_the_plan(
     comparison, states, start = parts
     steps: list[StepSettings] = []
 
-    def spy(model: Any, loss: Any, rows: Any, sample: Any, how: StepSettings) -> Any:
+    def spy(model: Any, loss: Any, rows: Any, sample: Any, how: StepSettings, **more: Any) -> Any:
         steps.append(how)
-        return private_gradient(model, loss, rows, sample, how)
+        assert more["random"].source == CHACHA20
+        return private_gradient(model, loss, rows, sample, how, **more)
 
-    monkeypatch.setattr(compare, "private_gradient", spy)
+    monkeypatch.setattr(step, "private_gradient", spy)
     given = {name: array.copy() for name, array in start.items()}
     row = comparison.alone("north", states["north"], start, "3.1")
     assert (row.name, row.epsilon) == ("north alone, private", "3.1")

@@ -15,7 +15,14 @@ from policies.policy import Training
 from policies.releases import GaussianRelease, PoissonSampled
 
 CAPS = Training(
-    smallest_cohort=100, epsilon=8, delta=1e-5, smallest_noise=0.5, largest_clip=1.0, most_rounds=60, threads=2
+    smallest_cohort=100,
+    epsilon=8,
+    delta=1e-5,
+    smallest_noise=0.5,
+    largest_clip=1.0,
+    most_rounds=60,
+    threads=2,
+    largest_cache_bytes=10**10,
 )
 
 

@@ -15,7 +15,7 @@ from federated.plan import Plan
 from federated.server_app import RoundDone
 from federated.simulation import simulate
 from federated.site_round import approve, plan_classifier, prepare
-from federated.study import Cohort, Watch, approve_everywhere, plan_of, run_study
+from federated.study import Cohort, Watch, approve_everywhere, run_study
 from policies.audit import Entry, Event, read_entries
 from policies.errors import BudgetError, TrainingError
 from policies.files import file_sha256
@@ -106,7 +106,8 @@ def test_the_weights_are_the_momentum_steps_over_the_kept_updates(run: Run) -> N
 
 def test_the_model_is_signed_and_opens(run: Run) -> None:
     model = open_model(run.model.folder, run.workspace.trusted)
-    assert plan_of(model.card) == run.plan
+    assert Plan.model_validate(model.card["plan"]) == run.plan
+    assert model.card["plan_sha256"] == run.plan.digest
     assert model.card["scores"] == {}
     (entry,) = of(Event.MODEL_SIGNED, read_entries(run.server.home.audit, run.server.keys.public))
     assert entry.details["weights"] == file_sha256(model.weights) == model.card["weights_sha256"]

@@ -14,7 +14,7 @@ import torch
 from clinical.classifier import trained_weights
 from clinical.manifest import MANIFEST
 from clinical.states import read_states
-from federated import site_round
+from federated import site_round, step
 from federated.messages import TrainOrder
 from federated.plan import Plan, SiteShare
 from federated.site_round import Approval, approve, approved, plan_classifier, prepare, train_round
@@ -34,6 +34,7 @@ from policies.ledger import State
 from policies.workspace import Workspace
 from privacy.training.budget import open_ledger
 from privacy.training.randomness import CHACHA20, UNSAFE, SecureRandom
+from privacy.vault.originals import Vault
 from tests.clinical.notes import cohort, write
 from tests.federated.hospitals import PATIENTS, hospital, plan_for, release, set_policy
 
@@ -86,13 +87,16 @@ def test_a_plan_beyond_the_caps_is_refused_and_logged(
         approved(site, plan.digest)
 
 
-def test_a_cohort_that_is_too_small_is_refused_and_logged(workspace: Workspace, site: Site, plan: Plan) -> None:
-    release(workspace, "north", cohort(9))
-    with pytest.raises(CohortTooSmall, match=r"9 training patients .* asks for 10"):
+@pytest.mark.parametrize("patients", [1, 9])
+def test_a_cohort_that_is_too_small_is_refused_and_logged(
+    workspace: Workspace, site: Site, plan: Plan, patients: int
+) -> None:
+    release(workspace, "north", cohort(patients))
+    with pytest.raises(CohortTooSmall, match=rf"{patients} training patients .* asks for 10"):
         approve(site, plan, data(workspace))
     (entry,) = entries(site)
     assert entry.event == Event.PLAN_REFUSED
-    assert "9 training patients" in entry.details["reason"]
+    assert f"{patients} training patients" in entry.details["reason"]
 
 
 def test_a_plan_that_the_budget_does_not_bear_is_refused_before_it_starts(
@@ -238,17 +242,17 @@ def test_what_is_released_is_the_noisy_gradient_of_the_sampled_patients_over_the
 ) -> None:
     """The settings are the plan's own, and the noise the secure one."""
     seen: dict[str, Any] = {}
-    real = site_round.private_gradient
+    real = step.private_gradient
 
     def spy(model: Any, loss: Any, rows: Any, sample: Any, how: Any, **more: Any) -> Any:
         seen.update(sample=sample, how=how, more=more)
         return real(model, loss, rows, sample, how, **more)
 
-    monkeypatch.setattr(site_round, "private_gradient", spy)
+    monkeypatch.setattr(step, "private_gradient", spy)
     train_round(prepared, order(plan))
     assert (seen["how"].sigma, seen["how"].clip, seen["how"].rate, seen["how"].patients) == (2.0, 1.0, 0.9, 10)
     assert set(seen["sample"]) <= set(range(PATIENTS))
-    assert seen["more"]["noise"].__self__.source == CHACHA20
+    assert seen["more"]["random"].source == CHACHA20
 
 
 def test_an_empty_sample_is_noise_alone_and_is_booked_like_any_step(
@@ -313,6 +317,18 @@ def test_weights_that_do_not_fit_cost_nothing(prepared: Site, plan: Plan, change
     assert entries(prepared)[-1].event == Event.BUDGET_REFUNDED
 
 
+def test_a_cohort_that_erasure_made_too_small_is_refused_before_anything_is_spent(prepared: Site, plan: Plan) -> None:
+    vault = Vault(prepared.home.cache(plan.digest), prepared.keys.wrapping)
+    everyone = [patient for patient, _ in vault.kept()]
+    vault.erase(everyone[0])
+    vault.erase(everyone[1])
+    train_round(prepared, order(plan))  # ten are left
+    vault.erase(everyone[2])
+    with pytest.raises(CohortTooSmall, match="9 patients are prepared"):
+        train_round(prepared, order(plan, 2))
+    assert states(prepared) == [State.SPENT, State.REFUNDED]
+
+
 def test_it_is_spent_and_logged_before_the_first_gradient_and_never_taken_back(
     prepared: Site, plan: Plan, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -322,7 +338,7 @@ def test_it_is_spent_and_logged_before_the_first_gradient_and_never_taken_back(
         raise StorageError("the disk is full")
 
     with monkeypatch.context() as patch, pytest.raises(ConfideError, match="the disk is full"):
-        patch.setattr(site_round, "private_gradient", failing)
+        patch.setattr(site_round, "private_step", failing)
         train_round(prepared, order(plan))
     assert states(prepared) == [State.SPENT]
     assert not prepared.home.update(plan.digest, 1).exists()

@@ -12,11 +12,11 @@ import pytest
 import torch
 
 from clinical.classifier import PatientStates, soft_cross_entropy
-from federated import drills, twin
+from federated import drills, step
 from federated.drills import Sizes, audit_plan
 from federated.plan import Plan, SiteShare
 from federated.site_round import plan_classifier
-from federated.twin import Twin, first_window, one_site, without_privacy
+from federated.twin import Twin, first_note, one_site, without_privacy
 from policies.errors import IntegrityError
 from privacy.audit.one_run import OneRun, audit
 from privacy.training.accounting import epsilon
@@ -24,14 +24,18 @@ from privacy.training.dpsgd import StepSettings, private_gradient
 from tests.federated.hospitals import plan_for
 
 LABELS = tuple("abcdefghijklmnopqrst")
+MANY_LABELS = tuple(map(str, range(200)))  # two canaries of one label cannot be told apart by the head's bias
 CANARIES, KNOWN = 240, 10
 Change = Callable[[StepSettings], StepSettings]
 
 
 @pytest.fixture(scope="module")
 def plan(encoder: Path) -> Plan:
-    """One hospital, epsilon 0.9; the server hardly moves, since the audit is of what it is sent."""
-    settled = plan_for(encoder, labels=LABELS, rounds=4, sigma="8.0", learning_rate=0.01, lora_rank=8)
+    """One hospital, epsilon 0.9; the server hardly moves, since the audit is of what it is sent.
+
+    The clip is far under what a canary's gradient has of itself (about 1, since features have unit length).
+    """
+    settled = plan_for(encoder, labels=MANY_LABELS, rounds=4, sigma="8.0", clip="0.05", learning_rate=0.01, lora_rank=8)
     return one_site(settled, KNOWN)
 
 
@@ -53,7 +57,7 @@ def change_steps(monkeypatch: pytest.MonkeyPatch, change: Change) -> None:
     def faulty(model: Any, loss: Any, rows: Any, sample: Any, settings: StepSettings, **more: Any) -> Any:
         return private_gradient(model, loss, rows, sample, change(settings), **more)
 
-    monkeypatch.setattr(twin, "private_gradient", faulty)
+    monkeypatch.setattr(step, "private_gradient", faulty)
 
 
 def claim(plan: Plan) -> float:
@@ -90,19 +94,18 @@ def test_a_canary_scores_by_what_it_added(model: Twin, plan: Plan) -> None:
     canary = model.canaries(1)
     inside, outside = model.train(quiet, {"twin": canary}), model.train(quiet, {"twin": []})
     (high,), (low,) = (model.canary_scores(quiet, run, [], canary) for run in (inside, outside))
-    assert high == pytest.approx(4 * 0.5, rel=1e-3)
-    assert low == pytest.approx(-4 * 0.5, rel=1e-3)
+    assert high == pytest.approx(4 * 0.05**2 / 2, rel=1e-3)
+    assert low == pytest.approx(-4 * 0.05**2 / 2, rel=1e-3)
 
 
 def test_the_auditor_knows_each_gradient_as_the_step_clips_it(model: Twin, plan: Plan) -> None:
     canaries = model.canaries(3)
     rows = model._clipped(model.start, canaries, 0.5)
     tail = plan_classifier(plan).tail
-    names = sorted(tail.trained())
     for canary, row in zip(canaries, rows, strict=True):
         states, mask = torch.from_numpy(canary.states).float(), torch.from_numpy(canary.mask).long()
-        loss = soft_cross_entropy(tail(states, mask), torch.from_numpy(canary.targets)).sum()
-        own = torch.cat([g.flatten() for g in torch.autograd.grad(loss, [tail.trained()[name] for name in names])])
+        loss = soft_cross_entropy(tail(states[None], mask[None]), torch.from_numpy(canary.targets)).sum()
+        own = torch.cat([g.flatten() for g in torch.autograd.grad(loss, list(tail.trained().values()))])
         assert own.norm() > 0.5
         np.testing.assert_allclose(row, (own / own.norm() * 0.5).numpy(), rtol=1e-3, atol=1e-5)
 
@@ -146,7 +149,12 @@ def test_made_up_patients_have_notes_of_their_own_and_labels_of_the_plan(encoder
     assert len(first) == 6
     assert not first & {one.states.tobytes() for one in others}
     assert np.concatenate([one.targets for one in people + others]).sum(0).min() > 0
-    assert first_window(people[0]).states.shape == (1, three.plan.window, 32)
+    several = next(one for one in people if len(one.targets) > 1)
+    first_alone = first_note(several)
+    states, mask = several.of_note(0)
+    assert np.array_equal(first_alone.states, states)
+    assert np.array_equal(first_alone.mask, mask)
+    assert np.array_equal(first_alone.targets, several.targets[:1])
 
 
 # The whole audit

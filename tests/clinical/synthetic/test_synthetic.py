@@ -3,14 +3,17 @@
 import base64
 import hashlib
 import json
+import os
 import re
+import subprocess
+import sys
 from collections import Counter
 from importlib import import_module
 
 import pytest
 import simple_icd_10_cm
 
-from clinical.synthetic import HospitalProfile, condition_labels, demo_hospitals, write_export
+from clinical.synthetic import HospitalProfile, condition_labels, demo_hospitals, export, made_up_texts, write_export
 from clinical.synthetic.notes import NAMED_SHARE, names_own
 from clinical.synthetic.tables import comorbidities, conditions, styles, table
 
@@ -244,3 +247,31 @@ def test_notes_vary_in_layout_and_length(exports):
     assert lengths[len(lengths) // 20] > 400
     assert lengths[-len(lengths) // 20] < 1500
     assert len({note[:40] for note in notes}) > 0.95 * len(notes)
+
+
+def test_made_up_texts_are_the_same_in_every_process_and_of_every_kind():
+    """The centre of every model is taken from the first of them: other words here, another model everywhere."""
+    program = "from clinical.synthetic import made_up_texts; print(made_up_texts(40))"
+    runs = {
+        subprocess.run(
+            [sys.executable, "-c", program], env=os.environ | {"PYTHONHASHSEED": seed}, capture_output=True, check=True
+        ).stdout
+        for seed in ("1", "2")
+    }
+    assert runs == {f"{made_up_texts(40)}\n".encode()}
+    assert made_up_texts(40)[:8] == made_up_texts(8)
+    assert len(set(made_up_texts(40))) == 40
+    assert min(map(len, made_up_texts(40))) > 100
+
+
+def test_made_up_texts_hold_no_identifier(monkeypatch):
+    """Neither of the person they were drawn with, nor anything that looks like a date, a number of a record, a host."""
+    people = []
+    real = export.person
+    monkeypatch.setattr(export, "person", lambda *given: people.append(real(*given)) or people[-1])
+    texts = made_up_texts(60)
+    assert len(people) == 60
+    for text, someone in zip(texts, people, strict=True):
+        words = set(re.findall(r"[A-Za-z]+", text))
+        assert not {someone.first, someone.last, *someone.relative, someone.city} & words
+        assert not re.search(r"\d{5}|\d[-/]\d+[-/]\d|@|[{}]|\bf:", text), text

@@ -27,7 +27,7 @@ POINTS: dict[str, tuple[Any, str, bool]] = {
     "reserved": (Ledger, "reserve", True),
     "logged": (Ledger, "spend", False),
     "spent": (Ledger, "spend", True),
-    "computed": (site_round, "private_gradient", True),
+    "computed": (site_round, "private_step", True),
     "stored": (site_round, "write_whole", True),
     "released": (site_round, "_log_release", True),
 }
@@ -79,14 +79,14 @@ class Trace:
 
 def trace_gradients(site: Site, trace: Trace) -> None:
     """Write before each private gradient which booking the log named last."""
-    real = site_round.private_gradient
+    real = site_round.private_step
 
     def traced(*arguments: Any, **more: Any) -> Any:
         last = read_entries(site.home.audit, site.keys.public)[-1]
         trace.write("gradient", last.details["booking"] if last.event is Event.BUDGET_SPENT else "none")
         return real(*arguments, **more)
 
-    site_round.private_gradient = traced
+    site_round.private_step = traced
 
 
 def killed(function: Callable[..., Any], after: bool) -> Callable[..., Any]:
