@@ -103,7 +103,7 @@ class Twin:
                 )
 
     def canaries(self, count: int) -> list[PatientStates]:
-        """People without a note: random states of one token and a random label, so gradients far over the clip that
+        """People without a note: random states of one token and a random label, so gradients over the clip that
         point nearly at right angles to each other."""
         width, labels = self.classifier.tail.head.in_features, len(self.plan.labels)
         states = self._random.gaussian(count * width).reshape(count, 1, 1, width).astype(np.float16)

@@ -122,7 +122,7 @@ def test_a_missing_export_and_a_foreign_folder(ready: Path) -> None:
 
 def test_a_bad_line_is_left_out_and_the_rest_goes_on(ready: Path, tmp_path: Path) -> None:
     export = tmp_path / "export"
-    write_export(export, demo_hospitals(patients=6)[0])
+    write_export(export, demo_hospitals(patients=12)[0])
     notes = (export / "DocumentReference.ndjson").read_bytes()
     (export / "DocumentReference.ndjson").write_bytes(notes + notes.splitlines()[0][:200])
     whole, cut = (
