@@ -278,7 +278,7 @@ def _public_rows(plan: Plan, classifier: Classifier) -> Rows:
     """The plan's own label titles as input: public text, each with another target, two of one person."""
     titles = classifier.design.titles[:_PUBLIC_ROWS]
     inputs = padded(trunk_states(classifier, [cut_for(classifier, title) for title in titles]))
-    owner = torch.arange(len(titles)).sub(len(titles) > 2).clamp(min=0)  # two patients at least, to see a leak
+    owner = torch.arange(len(titles)).sub(int(len(titles) > 2)).clamp(min=0)  # two patients at least, to see a leak
     return Rows(inputs, torch.eye(len(plan.labels))[: len(titles)], owner)
 
 
