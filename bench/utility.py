@@ -136,7 +136,7 @@ def drawn(points: Sequence[Point], what: str) -> str:
             parts.append(f'<circle cx="{x:.0f}" cy="{heights[n]:.0f}" r="4" fill="{colour}"/>')
             parts.append(f'<text x="{x + 8:.0f}" y="{heights[n] + 14:.0f}" fill="{colour}">{text}</text>')
         parts.append(
-            f'<text x="{_WIDTH - _MARGIN}" y="{heights[-1] - 6:.0f}" text-anchor="end" fill="{colour}">'
+            f'<text x="{_MARGIN}" y="{heights[-1] - 6:.0f}" fill="{colour}">'
             f"{label}, no privacy: {mean(getattr(points[-1], key)):.2f}</text>"
         )
     parts += [
