@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 from argparse import ArgumentParser, Namespace
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from statistics import mean, stdev
 from typing import TYPE_CHECKING
@@ -19,7 +19,8 @@ from dashboard.console import say, table
 from policies.network import call_nobody
 
 if TYPE_CHECKING:
-    from clinical.classifier import PatientStates
+    from clinical.classifier import PatientStates, Weights
+    from clinical.encoder import Classifier
     from clinical.labels import LabelRule
 
 EPSILONS = (1.0, 3.0, 8.0)
@@ -40,22 +41,22 @@ class Point:
     precision_at_1: list[float]
 
 
-def made_up(patients: int, layers: int) -> tuple[Cohorts, LabelRule]:
+def made_up(patients: int, layers: int) -> tuple[Cohorts, LabelRule, Classifier]:
     """Three hospitals of the demonstration's making."""
     from federated.drills import made_up_plan
     from federated.site_round import label_rule
     from federated.twin import Twin
 
-    plan = made_up_plan(patients, 8.0).model_copy(update={"trained_layers": layers})
+    plan = made_up_plan(patients, 8.0, layers=layers)
     twin = Twin(plan)
     cohorts = {
         share.name: {str(n): own for n, own in enumerate(twin.patients(place, range(patients)))}
         for place, share in enumerate(plan.sites)
     }
-    return cohorts, label_rule(plan)
+    return cohorts, label_rule(plan), twin.classifier
 
 
-def released(folders: Sequence[Path], labels: Path, source: str, layers: int) -> tuple[Cohorts, LabelRule]:
+def released(folders: Sequence[Path], labels: Path, source: str, layers: int) -> tuple[Cohorts, LabelRule, Classifier]:
     """Hospitals from de-identified folders."""
     from clinical.classifier import patient_states
     from clinical.dataset import read_dataset
@@ -66,26 +67,31 @@ def released(folders: Sequence[Path], labels: Path, source: str, layers: int) ->
     rule = read_label_rule(labels, LabelSource(source))
     plan = plan_with(StudySettings("x", 8.0, trained_layers=layers), rule, DELTA, shares({"x": 10}))
     classifier = plan_classifier(plan)
-    return {folder.name: patient_states(read_dataset(folder, rule), classifier) for folder in folders}, rule
+    cohorts = {folder.name: patient_states(read_dataset(folder, rule), classifier) for folder in folders}
+    return cohorts, rule, classifier
 
 
-def curve(cohorts: Cohorts, rule: LabelRule, splits: int, layers: int) -> list[Point]:
+def curve(cohorts: Cohorts, rule: LabelRule, classifier: Classifier, splits: int) -> list[Point]:
     """Train and score at each epsilon and without privacy, on the same splits."""
+    from clinical.classifier import trained_weights
+
     names = [*(f"epsilon {epsilon:g}" for epsilon in EPSILONS), "pooled, no privacy"]
     points = [Point(name, [], []) for name in names]
+    start = trained_weights(classifier)
     for split in range(splits):
-        for point, (f1, p1) in zip(points, _scores(cohorts, rule, f"split {split}", layers), strict=True):
+        scores = _scores(cohorts, rule, f"split {split}", classifier, start)
+        for point, (f1, p1) in zip(points, scores, strict=True):
             point.macro_f1.append(f1)
             point.precision_at_1.append(p1)
         say(f"split {split + 1} of {splits}")
     return points
 
 
-def _scores(cohorts: Cohorts, rule: LabelRule, key: str, layers: int) -> list[tuple[float, float]]:
-    from clinical.classifier import trained_weights
+def _scores(
+    cohorts: Cohorts, rule: LabelRule, key: str, classifier: Classifier, start: Weights
+) -> list[tuple[float, float]]:
     from clinical.dataset import keyed_share
     from federated.compare import Comparison, plain_epochs, private_rounds
-    from federated.site_round import plan_classifier
     from federated.study import StudySettings, plan_with, shares
 
     back = {
@@ -93,15 +99,10 @@ def _scores(cohorts: Cohorts, rule: LabelRule, key: str, layers: int) -> list[tu
     }
     train = {site: [own for p, own in found.items() if p not in back[site]] for site, found in cohorts.items()}
     sites = shares({site: max(len(own) // 10 * 10, 10) for site, own in train.items()})
-    settings = StudySettings("utility", EPSILONS[0], trained_layers=layers)
-    plan = plan_with(settings, rule, DELTA, sites)
-    classifier = plan_classifier(plan)
-    start = trained_weights(classifier)
-    comparison, rows = Comparison(plan, classifier, back), []
-    for epsilon in EPSILONS:
-        plan = plan_with(replace(settings, epsilon=epsilon), rule, DELTA, sites)
-        weights = private_rounds(plan, classifier, train, {name: part.copy() for name, part in start.items()})
-        rows.append(comparison.row("", weights, "", 0.0))
+    layers = classifier.design.trained_layers
+    plans = [plan_with(StudySettings("utility", e, trained_layers=layers), rule, DELTA, sites) for e in EPSILONS]
+    comparison = Comparison(plans[0], classifier, back)
+    rows = [comparison.row("", private_rounds(plan, classifier, train, start), "", 0.0) for plan in plans]
     everyone = [own for found in train.values() for own in found]
     rows.append(comparison.row("", plain_epochs(classifier, everyone, start), "", 0.0))
     return [(row.macro_f1, row.precision_at_1) for row in rows]
@@ -153,10 +154,10 @@ def drawn(points: Sequence[Point], what: str) -> str:
 def run(chosen: Namespace) -> None:
     """Measure, print a table, and draw if asked."""
     if chosen.deid:
-        cohorts, rule = released(chosen.deid, chosen.labels, chosen.label_source, chosen.layers)
+        cohorts, rule, classifier = released(chosen.deid, chosen.labels, chosen.label_source, chosen.layers)
     else:
-        cohorts, rule = made_up(chosen.patients, chosen.layers)
-    points = curve(cohorts, rule, chosen.splits, chosen.layers)
+        cohorts, rule, classifier = made_up(chosen.patients, chosen.layers)
+    points = curve(cohorts, rule, classifier, chosen.splits)
     best = points[-1]
     rows = [
         (

@@ -63,9 +63,9 @@ def trunk_states(
     states = torch.empty(len(ids), width, classifier.tail.head.in_features)
     for rows in order.split(WINDOWS_AT_ONCE):
         longest = int(lengths[rows].max()) if pooled else width
-        seen = mask[rows, :longest].to(classifier.device)
-        batch = classifier.trunk(ids[rows, :longest].to(classifier.device), seen)
-        states[rows] = (_token_sum(batch, seen) if pooled else batch).cpu()
+        seen = mask[rows, :longest]
+        batch = classifier.trunk(ids[rows, :longest], seen).cpu()
+        states[rows] = _token_sum(batch, seen) if pooled else batch
         if advance:
             advance(len(rows))
     parts = states.split([len(own.ids) for own in windows])
@@ -159,12 +159,12 @@ def loss_of(design: Design) -> Loss:
 
 def soft_cross_entropy(logits: Tensor, targets: Tensor) -> Tensor:
     """Cross-entropy against a distribution over labels, `[B, K]` and `[B, K]` to `[B]`."""
-    return nn.functional.cross_entropy(logits, targets, reduction="none")
+    return nn.functional.cross_entropy(logits, targets.to(logits.device), reduction="none")
 
 
 def binary_cross_entropy(logits: Tensor, targets: Tensor) -> Tensor:
     """Cross-entropy of each label by itself, added up: `[B, K]` and `[B, K]` (a label is there if over 0) to `[B]`."""
-    there = (targets > 0).to(logits.dtype)
+    there = (targets > 0).to(logits.device, logits.dtype)
     return nn.functional.binary_cross_entropy_with_logits(logits, there, reduction="none").sum(-1)
 
 
@@ -231,6 +231,5 @@ def predict_texts(classifier: Classifier, texts: Sequence[str]) -> NDArray[np.fl
 def _logits(classifier: Classifier, notes: Sequence[tuple[NDArray[np.float16], NDArray[np.uint8]]]) -> Tensor:
     logits = []
     for start in range(0, len(notes), WINDOWS_AT_ONCE):
-        states, mask = padded(notes[start : start + WINDOWS_AT_ONCE])
-        logits.append(classifier.tail(states.to(classifier.device), mask.to(classifier.device)).cpu())
+        logits.append(classifier.tail(*padded(notes[start : start + WINDOWS_AT_ONCE])).cpu())
     return torch.cat(logits)

@@ -67,7 +67,7 @@ def read_dataset(folder: Path, rule: LabelRule) -> Dataset:
         labels = rule.of(_codes_of(document, rule.source, by_encounter))
         if labels:
             patient = _subject(document).removeprefix("Patient/")
-            notes[patient].append(LabelledNote(document["id"], _text(document), labels))
+            notes[patient].append(LabelledNote(document["id"], document_text(document), labels))
     if not documents:
         raise InputError("no de-identified documents here", "Run 'confide deid IN OUT' first.", file=folder)
     ordered = {patient: tuple(sorted(own, key=lambda note: note.record)) for patient, own in notes.items()}
@@ -113,7 +113,8 @@ def _codes_of(
         yield from by_encounter.get((_subject(document), encounter.get("reference", "")), ())
 
 
-def _text(document: Mapping[str, Any]) -> str:
+def document_text(document: Mapping[str, Any]) -> str:
+    """The text of a DocumentReference as Confide writes it, its attachments one below the other."""
     parts = (content["attachment"].get("data", "") for content in document["content"])
     return "\n".join(base64.b64decode(part).decode() for part in parts)
 

@@ -28,7 +28,8 @@ class Trunk(nn.Module):
 
     @torch.inference_mode()
     def forward(self, ids: Tensor, mask: Tensor) -> Tensor:
-        return self.model(input_ids=ids, attention_mask=mask).last_hidden_state
+        device = next(self.model.parameters()).device
+        return self.model(input_ids=ids.to(device), attention_mask=mask.to(device)).last_hidden_state
 
 
 class Tail(nn.Module):
@@ -55,6 +56,7 @@ class Tail(nn.Module):
 
     def mean(self, states: Tensor, mask: Tensor) -> Tensor:
         """Mean of a note's token states, `[B, D]`."""
+        states, mask = states.to(self.centre.device), mask.to(self.centre.device)
         flat, seen = states.flatten(0, 1), mask.flatten(0, 1)
         additive = (1.0 - seen[:, None, None, :].to(flat.dtype)) * torch.finfo(flat.dtype).min
         for layer in self.layers:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from safetensors.numpy import load_file
 
-from clinical.classifier import PatientStates, patient_states, trained_weights
+from clinical.classifier import PatientStates, patient_states, set_model_weights, trained_weights
 from clinical.dataset import read_dataset, split
 from clinical.deid import Options, deidentify_source
 from clinical.diagnosis import ConditionModel
@@ -144,9 +144,8 @@ def compare(cohorts: Sequence[Cohort], plan: Plan, model: SignedModel) -> list[R
             bar.advance(task)
         comparison = Comparison(plan, classifier, held_back)
         seconds, epsilon = float(model.card["training_seconds"]), model.card["epsilon"]
-        weights = load_file(model.weights)
-        ours = {name: weights[name] for name in start}
-        rows = [comparison.row("federated, private", ours, max(epsilon.values()), seconds)]
+        set_model_weights(classifier, load_file(model.weights))
+        rows = [comparison.row("federated, private", trained_weights(classifier), max(epsilon.values()), seconds)]
         task = bar.add_task("each hospital alone", total=len(cohorts))
         for site, states in train.items():
             rows.append(comparison.alone(site, states, start, epsilon[site]))

@@ -6,6 +6,7 @@ Nothing here may touch real patients: it pools the hospitals' data, and its scor
 from __future__ import annotations
 
 import time
+from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -22,9 +23,9 @@ from clinical.classifier import (
 )
 from clinical.encoder import Classifier
 from clinical.evaluation.diagnosis import score
-from federated.aggregate import MomentumServer, Weights, weighted_mean
+from federated.aggregate import Weights
 from federated.plan import Plan
-from federated.step import private_step
+from federated.step import rounds
 from privacy.training.randomness import SecureRandom
 
 PLAIN_EPOCHS = 16
@@ -74,7 +75,9 @@ class Comparison:
     def alone(self, site: str, states: States, start: Weights, epsilon: str) -> Row:
         """One hospital with the plan's own privacy, rounds and noise, without the others."""
         began = time.perf_counter()
-        weights = private_rounds(self._plan, self._classifier, {site: list(states.values())}, start)
+        only = self._plan.share(site).model_copy(update={"weight": "1"})
+        plan = self._plan.model_copy(update={"sites": (only,)})
+        weights = private_rounds(plan, self._classifier, {site: list(states.values())}, start)
         return self.row(f"{site} alone, private", weights, epsilon, time.perf_counter() - began)
 
     def pooled(self, states: Sequence[PatientStates], start: Weights, advance: Callable[[], None]) -> Row:
@@ -97,19 +100,9 @@ class Comparison:
 def private_rounds(
     plan: Plan, classifier: Classifier, cohorts: Mapping[str, Sequence[PatientStates]], start: Weights
 ) -> Weights:
-    """All rounds of a plan over these of its sites, in this process; their weights are scaled to sum to 1."""
-    random = SecureRandom()
-    server = MomentumServer(dict(start), learning_rate=plan.learning_rate, momentum=plan.momentum)
-    weight = {site: float(plan.share(site).weight) for site in cohorts}
-    for _ in range(plan.rounds):
-        gradients = []
-        for site, patients in cohorts.items():
-            set_trained_weights(classifier, server.weights)
-            found = private_step(plan, site, classifier, patients, random).gradient
-            part = weight[site] / sum(weight.values())
-            gradients.append((part, {name: array.numpy() for name, array in found.items()}))
-        server.step(weighted_mean(gradients))
-    return server.weights
+    """The weights after all rounds of a plan in this process."""
+    ((_, weights),) = deque(rounds(plan, classifier, cohorts, start, SecureRandom()), maxlen=1)
+    return weights
 
 
 def plain_epochs(

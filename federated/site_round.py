@@ -33,7 +33,7 @@ from clinical.states import read_states, write_states
 from federated.aggregate import Weights
 from federated.messages import TrainOrder, TrainReply
 from federated.plan import Plan, check_caps
-from federated.step import private_step
+from federated.step import private_step, update_of
 from policies.access import Action, Purpose
 from policies.audit import Event, read_entries
 from policies.errors import BudgetError, CohortTooSmall, ConfideError, IntegrityError, TrainingError
@@ -263,7 +263,7 @@ def _private_step(site: Site, plan: Plan, round_number: int, ready: _Ready, rand
     torch.set_num_threads(site.guard.policy.training.threads)
     result = private_step(plan, site.name, ready.classifier, ready.patients, random)
     _keep_loss(site, plan, round_number, result.loss)
-    return {name: array.numpy() for name, array in result.gradient.items()}
+    return update_of(result)
 
 
 def _keep_loss(site: Site, plan: Plan, round_number: int, loss: float) -> None:

@@ -1,13 +1,17 @@
-"""One private step of a plan over prepared patients: what a site does in a round, and a twin or a baseline as well."""
+"""One private step of a plan over prepared patients: what a site does in a round, and a twin or a baseline as well.
+
+Of these the rounds run in one process, without ledger and log, so they are for made-up or benchmark patients alone.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 import torch
 
-from clinical.classifier import PatientStates, loss_of, note_rows
+from clinical.classifier import PatientStates, loss_of, note_rows, set_trained_weights
 from clinical.encoder import Classifier
+from federated.aggregate import MomentumServer, Weights, weighted_mean
 from federated.plan import Plan
 from privacy.training.dpsgd import PrivateGradient, StepSettings, private_gradient
 from privacy.training.randomness import SecureRandom
@@ -34,3 +38,26 @@ def private_step(
     return private_gradient(
         classifier.tail, loss_of(classifier.design), rows, sample, settings, random=random, precision=precision
     )
+
+
+def update_of(result: PrivateGradient) -> Weights:
+    """What leaves of a step: the noisy gradient as arrays."""
+    return {name: array.numpy() for name, array in result.gradient.items()}
+
+
+def rounds(
+    plan: Plan,
+    classifier: Classifier,
+    cohorts: Mapping[str, Sequence[PatientStates]],
+    start: Weights,
+    random: SecureRandom,
+) -> Iterator[tuple[Mapping[str, Weights], Weights]]:
+    """All rounds of a plan in this process: of each, what its sites sent, and the weights after the server's step."""
+    server = MomentumServer(dict(start), learning_rate=plan.learning_rate, momentum=plan.momentum)
+    for _ in range(plan.rounds):
+        sent = {}
+        for share in plan.sites:
+            set_trained_weights(classifier, server.weights)
+            sent[share.name] = update_of(private_step(plan, share.name, classifier, cohorts[share.name], random))
+        server.step(weighted_mean([(float(share.weight), sent[share.name]) for share in plan.sites]))
+        yield sent, dict(server.weights)

@@ -6,7 +6,6 @@ encoder, labels, sizes, clip, noise, sampling and rounds; whoever watches it see
 
 from __future__ import annotations
 
-import base64
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -25,15 +24,15 @@ from clinical.classifier import (
     set_trained_weights,
     trained_weights,
 )
-from clinical.dataset import Dataset, LabelledNote
+from clinical.dataset import Dataset, LabelledNote, document_text
 from clinical.encoder import Classifier
 from clinical.labels import LabelRule, LabelSource
 from clinical.synthetic import condition_labels, demo_hospitals
 from clinical.synthetic.export import HospitalProfile, patient_resources
-from federated.aggregate import MomentumServer, Weights, weighted_mean
+from federated.aggregate import Weights
 from federated.plan import Plan, SiteShare
 from federated.site_round import plan_classifier
-from federated.step import private_step, step_settings
+from federated.step import private_step, rounds, step_settings, update_of
 from privacy.text.deidentify import TextDeidentifier
 from privacy.text.replacement import Marks
 from privacy.training.dpsgd import PatientGradients, clipped
@@ -67,13 +66,17 @@ class Run:
 
 
 class Twin:
-    """The model of a plan, with made-up patients instead of a hospital's."""
+    """The model of a plan, with made-up patients instead of a hospital's.
 
-    def __init__(self, plan: Plan) -> None:
+    Args:
+        random: of canaries, samples and noise; a fresh one unless a test wants the same numbers again.
+    """
+
+    def __init__(self, plan: Plan, random: SecureRandom | None = None) -> None:
         self.plan = plan
         self.classifier: Classifier = plan_classifier(plan)
         self.start = trained_weights(self.classifier)
-        self._random = SecureRandom()
+        self._random = random or SecureRandom()
 
     @cached_property
     def _engine(self) -> TextDeidentifier:
@@ -97,7 +100,7 @@ class Twin:
             if resource["resourceType"] == "Condition" and "encounter" in resource:
                 label = labels[codes.index(resource["code"]["coding"][0]["code"]) % len(labels)]
             if resource["resourceType"] == "DocumentReference":
-                text = base64.b64decode(resource["content"][0]["attachment"]["data"]).decode()
+                text = document_text(resource)
                 yield LabelledNote(
                     resource["id"], self._engine.apply(text, self._engine.find(text)), frozenset({label})
                 )
@@ -120,12 +123,9 @@ class Twin:
 
     def train(self, plan: Plan, cohorts: Cohorts, told: Told = lambda: None) -> Run:
         """All rounds of a plan: at each site one private step, then the server's step with momentum."""
-        server = MomentumServer(dict(self.start), learning_rate=plan.learning_rate, momentum=plan.momentum)
-        orders, updates = [dict(server.weights)], []
-        for _ in range(plan.rounds):
-            sent = {share.name: self.update(plan, share.name, orders[-1], cohorts[share.name]) for share in plan.sites}
-            server.step(weighted_mean([(float(share.weight), sent[share.name]) for share in plan.sites]))
-            orders.append(dict(server.weights))
+        orders, updates = [dict(self.start)], []
+        for sent, weights in rounds(plan, self.classifier, cohorts, self.start, self._random):
+            orders.append(weights)
             updates.append(sent)
             told()
         return Run(tuple(orders), tuple(updates))
@@ -133,8 +133,7 @@ class Twin:
     def update(self, plan: Plan, site: str, weights: Weights, patients: Sequence[PatientStates]) -> Weights:
         """What a site would send: the noisy gradient of a Poisson sample of these patients."""
         set_trained_weights(self.classifier, weights)
-        result = private_step(plan, site, self.classifier, patients, self._random)
-        return {name: array.numpy() for name, array in result.gradient.items()}
+        return update_of(private_step(plan, site, self.classifier, patients, self._random))
 
     def losses(self, weights: Weights, patients: Sequence[PatientStates]) -> NDArray[np.float64]:
         """Mean cross-entropy of each patient's notes, `[N]`."""
@@ -152,7 +151,7 @@ class Twin:
         found = []
         for start in range(0, len(patients), _ROWS_AT_ONCE):
             notes = [patient.of_note(0) for patient in patients[start : start + _ROWS_AT_ONCE]]
-            found.append(self.classifier.tail.features(*padded(notes)).numpy())
+            found.append(self.classifier.tail.features(*padded(notes)).cpu().numpy())
         return np.concatenate(found)
 
     def canary_scores(

@@ -13,6 +13,7 @@ from pathlib import Path
 from random import Random
 from typing import Any
 
+from clinical.dataset import document_text
 from clinical.synthetic.notes import Note, Visit, write_note
 from clinical.synthetic.people import Person, person
 from clinical.synthetic.tables import Comorbidity, Condition, conditions, table
@@ -116,7 +117,7 @@ def made_up_texts(count: int) -> list[str]:
     """So many notes of made-up patients, the same at every run: text for what must not depend on a real one."""
     hospitals = demo_hospitals()
     notes = (
-        base64.b64decode(resource["content"][0]["attachment"]["data"]).decode()
+        document_text(resource)
         for number in range(count)
         for resource in patient_resources(hospitals[number % len(hospitals)], -1 - number)
         if resource["resourceType"] == "DocumentReference"

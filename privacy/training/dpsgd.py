@@ -103,10 +103,9 @@ class PatientGradients:
 
         What is not finite counts as zero: to stop because of it would tell that there is such a patient.
         """
-        device = next(iter(self.trained.values())).device
-        inputs = (part.to(device) for part in rows.inputs)
-        with torch.autocast(device.type, self._precision, enabled=self._precision is not None):
-            losses = self._loss(self._wrapped(*inputs), rows.targets.to(device))
+        device = next(iter(self.trained.values())).device.type
+        with torch.autocast(device, self._precision, enabled=self._precision is not None):
+            losses = self._loss(self._wrapped(*rows.inputs), rows.targets)
         losses.sum().backward()
         parts = [_by_patient(parameter.grad_sample, rows.owner, patients) for parameter in self.trained.values()]
         self._clear()
@@ -181,16 +180,17 @@ def check_gradients(model: nn.Module, loss: Loss, public: Rows) -> None:
             it differs from the gradient of its patient alone.
     """
     patients = int(public.owner.max()) + 1
-    trained = {name: parameter for name, parameter in model.named_parameters() if parameter.requires_grad}
+    gradients = PatientGradients(model, loss)
+    trained = list(gradients.trained.values())
     alone = [
-        torch.autograd.grad(_alone(model, loss, public, patient), list(trained.values()), materialize_grads=True)
+        torch.autograd.grad(_alone(model, loss, public, patient), trained, materialize_grads=True)
         for patient in range(patients)
     ]
-    expected = {name: torch.stack(each) for name, *each in zip(trained, *alone, strict=True)}
+    expected = {name: torch.stack(each) for name, *each in zip(gradients.trained, *alone, strict=True)}
     for name, gradient in expected.items():
         if not gradient.abs().sum() > 0:
             raise TrainingError(f"the parameter '{name}' has no gradient, so it would be trained by noise alone")
-    with PatientGradients(model, loss) as gradients:
+    with gradients:
         found = _shaped(gradients.of(public, patients)[0], gradients.trained)
     for name, gradient in expected.items():
         if not (found[name] - gradient).norm() <= _TOLERANCE * gradient.norm():

@@ -21,6 +21,7 @@ from policies.errors import IntegrityError
 from privacy.audit.one_run import OneRun, audit
 from privacy.training.accounting import epsilon
 from privacy.training.dpsgd import StepSettings, private_gradient
+from privacy.training.randomness import SecureRandom
 from tests.federated.hospitals import plan_for
 
 LABELS = tuple("abcdefghijklmnopqrst")
@@ -67,8 +68,9 @@ def claim(plan: Plan) -> float:
 # One run
 
 
-def test_the_audit_does_not_refute_a_true_claim(model: Twin, plan: Plan) -> None:
-    found = one_run(model, plan)
+def test_the_audit_does_not_refute_a_true_claim(plan: Plan) -> None:
+    """Seeded, since a 95 % bound may refute a true claim in one run of twenty."""
+    found = one_run(Twin(plan, SecureRandom.unsafe("a true claim")), plan)
     assert 0.5 < claim(plan) < 1.2 < found.ceiling
     assert found.lower <= claim(plan)
 
