@@ -61,8 +61,9 @@ def released(folders: Sequence[Path], labels: Path, source: str, layers: int) ->
     from clinical.classifier import patient_states
     from clinical.dataset import read_dataset
     from clinical.labels import LabelSource, read_label_rule
+    from federated.settings import StudySettings
     from federated.site_round import plan_classifier
-    from federated.study import StudySettings, plan_with, shares
+    from federated.study import plan_with, shares
 
     rule = read_label_rule(labels, LabelSource(source))
     plan = plan_with(StudySettings("x", 8.0, trained_layers=layers), rule, DELTA, shares({"x": 10}))
@@ -92,7 +93,8 @@ def _scores(
 ) -> list[tuple[float, float]]:
     from clinical.dataset import keyed_share
     from federated.compare import Comparison, plain_epochs, private_rounds
-    from federated.study import StudySettings, plan_with, shares
+    from federated.settings import StudySettings
+    from federated.study import plan_with, shares
 
     back = {
         site: {p: own for p, own in found.items() if keyed_share(p, key) < HELD_BACK} for site, found in cohorts.items()

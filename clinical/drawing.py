@@ -11,7 +11,7 @@ from heapq import heappush, heappushpop, nlargest
 from clinical.released import ReleasedNote
 from policies.errors import InputError
 from policies.files import sha256_hex
-from privacy.guards.certificate import Sample, Stratum, allocate
+from privacy.guards.certificate import LEAST_OF_A_STRATUM, Sample, Stratum, allocate
 from privacy.text.marks import MARK
 
 MOST_KINDS = 4
@@ -75,7 +75,11 @@ def _drawn(sizes: Counter[_Place], kept: dict[_Place, list[_Kept]], most: int) -
     try:
         wanted = allocate(counts, most)
     except ValueError as error:
-        raise InputError(str(error), f"Draw {2 * len(counts)} or more.") from None
+        fewest = sum(min(size, LEAST_OF_A_STRATUM) for size in counts.values())
+        raise InputError(
+            f"{error} of {sum(counts.values())} notes in all; {LEAST_OF_A_STRATUM} of each are read, or its only one",
+            f"Draw {fewest} or more with --notes.",
+        ) from None
     chosen = sorted(item for name, items in merged.items() for item in nlargest(wanted[name], items))
     sample = Sample(tuple(Stratum(name, counts[name], wanted[name]) for name in sorted(counts)))
     return sample, tuple(Drawn(file, offset, digest) for _, file, offset, digest in chosen)

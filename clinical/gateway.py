@@ -8,8 +8,9 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from policies.access import Action, Purpose
-from policies.audit import Event
+from policies.events import Event
 from policies.guard import Site
+from privacy.consent import denied
 from privacy.vault.originals import Vault
 from privacy.vault.person import person_of
 
@@ -37,10 +38,10 @@ def open_note(site: Site, patient: str, record: str) -> CareNote:
     """One original note for the care of its patient.
 
     Raises:
-        AccessDenied: whoever asks is no clinician with purpose TREAT.
+        AccessDenied: whoever asks is no clinician with purpose TREAT, or the patient refused and no glass was broken.
         IntegrityError: the note was erased or altered.
     """
-    site.guard.permit(Action.VIEW_NOTE, Purpose.TREATMENT)
+    site.guard.permit(Action.VIEW_NOTE, Purpose.TREATMENT, patient=patient, consent_denied=denied(site, patient))
     vault = Vault(site.home.vault, site.keys.wrapping)
     site.guard.record(Event.NOTE_VIEWED, patient=patient, record=record, purpose=Purpose.TREATMENT)
     return CareNote(patient, record, person_of(vault, patient).name, vault.get(patient, record).decode())
@@ -58,7 +59,8 @@ def extract_for_care(site: Site, text: str, model: ConditionModel | None, source
     from clinical.diagnosis import extract  # these bring torch and Presidio
     from privacy.subject import Deidentifier, Settings
 
-    site.guard.permit(Action.EXTRACT, Purpose.TREATMENT)
+    patient = source.get("patient", "")
+    site.guard.permit(Action.EXTRACT, Purpose.TREATMENT, patient=patient, consent_denied=denied(site, patient))
     rules = site.guard.policy.deidentification
     nobody = Deidentifier(Settings(rules, datetime.now(UTC).year, site.keys.pseudonyms)).subject(None)
     found = extract(text, model, nobody, site.guard.policy.extraction)

@@ -59,7 +59,7 @@ def read_manifest(folder: Path, key: PublicKey) -> dict[str, Any]:
         raise InputError("no manifest here", "Run 'confide deid IN OUT' first.", file=folder) from None
     except (ValueError, KeyError, TypeError):
         raise IntegrityError(f"{folder / MANIFEST}: not a manifest of Confide") from None
-    key.verify(signature, canonical_json(body))
+    key.verify_document(signature, canonical_json(body))
     on_disk = {path.name: file_sha256(path) for path in folder.iterdir() if path.name != MANIFEST}
     for name in sorted(on_disk.keys() | body["files"].keys()):
         if on_disk.get(name) != body["files"].get(name):

@@ -16,22 +16,18 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from cryptography.hazmat.primitives.hashes import SHA256
-from cryptography.hazmat.primitives.kdf.hkdf import HKDF
-
 from clinical.drawing import Drawn, draw_notes
 from clinical.manifest import MANIFEST, read_manifest
 from clinical.released import note_at, released_notes
 from policies.access import Action, Purpose
-from policies.audit import Event
 from policies.errors import InputError, IntegrityError
+from policies.events import Event
 from policies.files import OWNER_ONLY, canonical_json, file_sha256, sha256_hex, write_whole
 from policies.guard import Site
 from policies.keys import PublicKey
 from policies.legal import CATEGORIES
 from privacy.guards.certificate import CONFIDENCE, Mark, Sample, Stratum, agreement, bounds, united
 from privacy.text.marks import MARK
-from privacy.vault.sealing import seal, unseal
 from privacy.vault.signed import read_signed, signed
 
 REVIEWERS = 2
@@ -93,14 +89,16 @@ def draw(site: Site, folder: Path, notes: int, seed: str | None = None) -> Revie
         seed: 32 hexadecimal digits; random by default.
 
     Raises:
-        AccessDenied: this account may not certify.
+        AccessDenied: this account may not draw a review.
         InputError: no manifest, no note, or too few notes for the strata.
         IntegrityError: the folder is not what this site signed.
     """
-    site.guard.permit(Action.CERTIFY, Purpose.OPERATIONS)
+    site.guard.permit(Action.DRAW_REVIEW, Purpose.OPERATIONS)
     facts = read_manifest(folder, site.keys.public)
     manifest, seed = file_sha256(folder / MANIFEST), seed or secrets.token_hex(16)
-    sample, drawn = draw_notes(released_notes(folder), notes, f"{seed}\0{manifest}")
+    no_notes = facts.get("tables_without_text", ())
+    written = (note for note in released_notes(folder) if note.file not in no_notes)
+    sample, drawn = draw_notes(written, notes, f"{seed}\0{manifest}")
     kept = {category for category, (key, value) in _KEPT.items() if facts.get(key) == value}
     review = Review(
         secrets.token_hex(_ID_BYTES), str(folder.resolve()), manifest, facts["policy"], facts["legal_basis"],
@@ -191,7 +189,7 @@ def submit(site: Site, review: Review, record: str, leaks: Sequence[Mark]) -> No
         {"reviewer": reviewer, "record": record, "leaks": [list(leak) for leak in sorted(set(leaks))]}
     )
     path = site.home.marks(review.id, reviewer) / sha256_hex(record.encode())[:32]
-    write_whole(path, seal(_key(site), body, f"{review.id}\0{path.parent.name}\0{path.name}"), OWNER_ONLY)
+    write_whole(path, site.keys.seal(body, f"{review.id}\0{path.parent.name}\0{path.name}"), OWNER_ONLY)
     site.guard.record(Event.NOTE_REVIEWED, review=review.id, record=record)
 
 
@@ -316,11 +314,6 @@ def _text(review: Review, note: Drawn) -> str:
     return text
 
 
-def _key(site: Site) -> bytes:
-    """The key that seals marks, from the site's own (HKDF-SHA-256, RFC 5869)."""
-    return HKDF(SHA256(), 32, salt=None, info=b"confide review marks").derive(site.keys.wrapping)
-
-
 def _marked(site: Site, review: Review, reviewer: str) -> dict[str, list[Mark]]:
     return _read_marks(site, review, site.home.marks(review.id, reviewer))[1]
 
@@ -334,7 +327,7 @@ def _read_marks(site: Site, review: Review, folder: Path) -> tuple[str, dict[str
     """An account, and its marks by record."""
     reviewer, found = "", dict[str, list[Mark]]()
     for path in folder.iterdir() if folder.is_dir() else ():
-        body = json.loads(unseal(_key(site), path.read_bytes(), f"{review.id}\0{folder.name}\0{path.name}"))
+        body = json.loads(site.keys.unseal(path.read_bytes(), f"{review.id}\0{folder.name}\0{path.name}"))
         reviewer = body["reviewer"]
         found[body["record"]] = [(start, end, category) for start, end, category in body["leaks"]]
     return reviewer, found

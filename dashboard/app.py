@@ -7,9 +7,10 @@ from pathlib import Path
 import streamlit as st
 from streamlit.navigation.page import StreamlitPage
 
-from dashboard.pages import NOTE_SLOT, SITE_KEY, as_sentences
+from dashboard.pages import NOTE_SLOT, ROLE_KEY, SITE_KEY, as_sentences
 from dashboard.plots import plain
 from dashboard.view import ROLES, SIGN_IN, Visitor, visitor
+from policies.decisions import purpose_text
 from policies.workspace import Workspace
 
 _STYLE = Path(__file__).with_name("style.css")
@@ -36,9 +37,9 @@ def page_of(name: str) -> StreamlitPage:
 def choose(here: Visitor) -> tuple[str, ...]:
     """The side bar; gives the names of the pages of the chosen role."""
     with st.sidebar:
-        role = st.selectbox("Role", here.roles, format_func=lambda role: ROLES[role].title, key="role")
+        role = st.selectbox("Role", here.roles, format_func=lambda role: ROLES[role].title, key=ROLE_KEY)
         st.selectbox("Hospital", here.sites, key=SITE_KEY, placeholder="none yet")
-        st.markdown(f"Account: **{plain(here.account)}**  \nPurpose of use: {ROLES[role].purpose}")
+        st.markdown(f"Account: **{plain(here.account)}**  \nPurpose of use: {purpose_text(ROLES[role].purpose)}")
         st.caption(SIGN_IN)
     return ROLES[role].pages
 

@@ -11,18 +11,24 @@ from typer.core import TyperGroup
 
 from dashboard.commands import (
     audit,
+    break_glass,
     budget,
     certify,
+    consent,
     deid,
     demo,
     erase,
     evaluate,
     extract,
     init,
+    keys,
     models,
+    policy,
     privacy,
     reidentify,
     serve,
+    server,
+    site,
     train,
 )
 from policies.network import call_nobody
@@ -47,10 +53,16 @@ app.add_typer(evaluate.app, name="evaluate")
 app.add_typer(certify.app, name="certify")
 app.add_typer(reidentify.app, name="reidentify")
 app.add_typer(erase.app, name="erase")
+app.add_typer(consent.app, name="consent")
+app.add_typer(policy.app, name="policy")
+app.add_typer(break_glass.app, name="break-glass")
+app.add_typer(keys.app, name="keys")
 app.add_typer(audit.app, name="audit")
 app.add_typer(budget.app, name="budget")
 app.add_typer(privacy.app, name="privacy")
 app.add_typer(models.app, name="models")
+app.add_typer(server.app, name="server")
+app.add_typer(site.app, name="site")
 app.command("dashboard")(serve.dashboard)
 
 

@@ -23,8 +23,9 @@ from dashboard.commands.train import train_with_progress
 from dashboard.console import console, progress, say, table
 from federated.compare import PLAIN_EPOCHS, Comparison, Row
 from federated.plan import Plan
+from federated.settings import StudySettings
 from federated.site_round import approve, label_rule, plan_classifier
-from federated.study import Cohort, StudySettings, approve_everywhere, draft_plan, register_scores
+from federated.study import Cohort, approve_everywhere, draft_plan, register_scores
 from policies.errors import BudgetError, InputError
 from policies.files import write_whole
 from policies.guard import account_name, open_server, open_site

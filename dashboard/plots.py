@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 import plotly.graph_objects as go
 
 from federated.plan import Plan
-from policies.audit import Entry
+from policies.events import Entry
 from policies.models import SignedModel
 from policies.policy import Training
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -14,14 +12,19 @@ from typing import Any
 from clinical.review import Review, is_signed, reviews
 from federated.plan import Plan
 from policies.access import Action, Purpose
-from policies.audit import Entry, Event, read_checkpoint, read_entries
+from policies.audit import read_entries
 from policies.errors import ConfideError, IntegrityError, PolicyError
+from policies.events import Entry, Event
+from policies.exports.audit_event import to_ndjson
+from policies.exports.csv import to_csv
 from policies.files import canonical_json, sha256_hex
 from policies.guard import Guard, Site, account_name, open_server
 from policies.ledger import COHORT, Booking, State, by_plan
+from policies.logview import read_checkpoint
 from policies.models import SignedModel, list_models
 from policies.policy import Role, load_policy
 from policies.releases import Release, epsilon_text, from_details
+from policies.retention import releases_of
 from policies.workspace import SERVER, Workspace
 from privacy.guards.certificate import Mark
 from privacy.training import accounting
@@ -56,15 +59,16 @@ class RoleView:
     """What a role is called, the purpose of use that goes with it, and its pages."""
 
     title: str
-    purpose: str
+    purpose: Purpose
     pages: tuple[str, ...]
 
 
-_OPERATIONS = "hospital operations (HOPERAT)"
 ROLES: Mapping[Role, RoleView] = {
-    Role.CLINICIAN: RoleView("Clinician", "treatment of the patient (TREAT)", ("note", "review")),
-    Role.HOSPITAL_IT: RoleView("Hospital IT", _OPERATIONS, ("training",)),
-    Role.COMPLIANCE_OFFICER: RoleView("Compliance officer", _OPERATIONS, ("audit", "review", "training")),
+    Role.CLINICIAN: RoleView("Clinician", Purpose.TREATMENT, ("note", "review")),
+    Role.HOSPITAL_IT: RoleView("Hospital IT", Purpose.OPERATIONS, ("training",)),
+    Role.COMPLIANCE_OFFICER: RoleView("Compliance officer", Purpose.OPERATIONS, ("audit", "review", "training")),
+    Role.DATA_STEWARD: RoleView("Data steward", Purpose.OPERATIONS, ("training",)),
+    Role.RESEARCHER: RoleView("Researcher", Purpose.RESEARCH, ("training",)),
 }
 
 
@@ -302,33 +306,24 @@ def audit_rows(entries: Sequence[Entry]) -> list[Mapping[str, Any]]:
 
 def epsilon_check(entries: Sequence[Entry], spent: Budget) -> EpsilonCheck:
     """Recompute epsilon from the log's releases, at the delta of the policy, and from the ledger's."""
-    logged = [(e.details["plan"], from_details(e.details["release"])) for e in entries if e.event == Event.BUDGET_SPENT]
+    booked = [entry.details for entry in releases_of(entries) if entry.event is Event.BUDGET_SPENT]
+    logged = [(details["plan"], from_details(details["release"])) for details in booked]
     held = [(booking.plan, booking.release) for booking in spent.bookings if booking.state is State.SPENT]
     log, ledger = (epsilon_text(accounting.epsilon(by_plan(made), spent.delta)) for made in (logged, held))
     return EpsilonCheck(log, ledger, len(logged))
 
 
 def export_audited(guard: Guard, origin: str, entries: Sequence[Entry], form: str) -> bytes:
-    """Entries as 'csv' or 'ndjson'; the export itself is logged before it is handed out.
+    """Entries as 'csv' or 'ndjson' (FHIR AuditEvent); the export itself is logged before it is handed out.
 
     Raises:
         AccessDenied: whoever asks may not export.
     """
     guard.permit(Action.EXPORT_AUDIT, Purpose.OPERATIONS)
-    rows = [(entry.sequence, entry.time, str(entry.event), entry.actor, entry.details) for entry in entries]
-    data = _csv(rows) if form == "csv" else _ndjson(rows)
+    named = [(origin, entry) for entry in entries]
+    data = to_csv(named) if form == "csv" else to_ndjson(named)
     guard.record(Event.AUDIT_EXPORTED, log=origin, form=form, entries=len(entries), sha256=sha256_hex(data))
     return data
-
-
-def _csv(rows: Iterable[Sequence[Any]]) -> bytes:
-    stream = io.StringIO()
-    csv.writer(stream).writerows([_COLUMNS, *([*row[:-1], _text(row[-1])] for row in rows)])
-    return stream.getvalue().encode()
-
-
-def _ndjson(rows: Iterable[Sequence[Any]]) -> bytes:
-    return b"".join(canonical_json(dict(zip(_COLUMNS, row, strict=True))) + b"\n" for row in rows)
 
 
 def _text(details: Mapping[str, Any]) -> str:

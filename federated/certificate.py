@@ -9,13 +9,14 @@ from pathlib import Path
 from federated.plan import Plan
 from federated.site_round import approved
 from policies.access import Action, Purpose
-from policies.audit import Entry, Event, read_entries
+from policies.audit import read_entries
 from policies.errors import IntegrityError, TrainingError
+from policies.events import Entry, Event
 from policies.files import sha256_hex
 from policies.guard import Site
 from policies.ledger import COHORT, Booking, State
 from policies.models import SignedModel
-from policies.releases import PoissonSampled, epsilon_text, from_details
+from policies.releases import PATIENT_COUNT, PoissonSampled, epsilon_text, from_details
 from privacy.training.budget import one_training, open_ledger
 from privacy.training.dp_certificate import (
     NEIGHBOURING,
@@ -52,8 +53,10 @@ def certify(site: Site, model: SignedModel, audit: Path | None = None) -> tuple[
 
 def _certificate(site: Site, model: SignedModel, plan: Plan, audit: AuditBound | None) -> DpCertificate:
     ledger = open_ledger(site)
-    entries = [e for e in read_entries(site.home.audit, site.keys.public) if e.details.get("plan") == plan.digest]
+    logged = read_entries(site.home.audit, site.keys.public)
+    entries = [entry for entry in logged if entry.details.get("plan") == plan.digest]
     spent = _of(entries, Event.BUDGET_SPENT)
+    counts = [entry for entry in _of(logged, Event.BUDGET_SPENT) if entry.details["plan"] == COHORT]
     bookings = [booking for booking in ledger.bookings() if booking.counts]
     steps = _steps(plan, [booking for booking in bookings if booking.plan == plan.digest], entries)
     prv, pld = epsilons(plan.sampling_rate, plan.sigma, steps, plan.delta)
@@ -73,12 +76,13 @@ def _certificate(site: Site, model: SignedModel, plan: Plan, audit: AuditBound |
         clip=plan.clip,
         rounds=plan.rounds,
         steps=steps,
+        count_sigma=PATIENT_COUNT.sigma,
         delta=plan.delta,
         epsilon_prv=prv,
         epsilon_pld=pld,
         epsilon_all=epsilon_text(ledger.spent()),
         studies=len({booking.plan for booking in bookings} - {COHORT}),
-        noise=", ".join(sorted({str(entry.details.get("noise", "not said")) for entry in spent})),
+        noise=", ".join(sorted({str(entry.details.get("noise", "not said")) for entry in [*counts, *spent]})),
         guards=_guards(entries, spent[0]),
         audit=audit,
         date=datetime.now(UTC).date().isoformat(),

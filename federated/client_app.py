@@ -5,14 +5,17 @@ from __future__ import annotations
 import os
 import traceback
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 from flwr.app import Context, Message
 from flwr.clientapp import ClientApp
 
-from federated.messages import TrainReply, pack_reply, unpack_order
-from policies.audit import Event
+from federated.messages import TrainReply, pack_fields, pack_reply, unpack_fields, unpack_order
+from federated.witnessing import Question, answer
 from policies.errors import ConfideError, IntegrityError
+from policies.events import Event
 from policies.guard import Site, open_site
 from policies.workspace import Workspace
 
@@ -43,6 +46,24 @@ def train(message: Message, context: Context) -> Message:
         code = _UNEXPECTED
         _note(context, round_number, error)
     return pack_reply(TrainReply(plan, round_number, _place(context), {}, code), message)
+
+
+def question(asked: Question, message: Message, context: Context) -> Message:
+    """Answer one of the questions by which sites sign each other's tree heads; what cannot be answered is empty."""
+    plan, fields = NO_PLAN, dict[str, Any]()
+    try:
+        from federated.site_round import approved
+
+        site = locate_site(context)
+        plan, given = unpack_fields(message.content)
+        fields = {**answer(site, approved(site, plan).plan, asked, given), "site": _place(context)}
+    except Exception as error:
+        _note(context, 0, error)
+    return Message(pack_fields(plan, fields), reply_to=message)
+
+
+for _asked in Question:
+    app.query(_asked.value)(partial(question, _asked))
 
 
 def _note(context: Context, round_number: int, error: Exception) -> None:

@@ -10,6 +10,7 @@ from safetensors.numpy import save
 
 from federated.plan import Plan
 from federated.twin import Twin
+from policies.releases import PATIENT_COUNT
 from privacy.training.dp_certificate import epsilons
 from privacy.training.dpsgd import PATIENTS_AT_ONCE
 
@@ -53,6 +54,7 @@ class Outlook:
         return {
             **{key: getattr(plan, key) for key in ("sigma", "rounds", "sampling_rate", "clip", "delta")},
             "patients": self.patients,
+            "count_sigma": PATIENT_COUNT.sigma,
             "trained_layers": plan.trained_layers,
             "epsilon_prv": self.epsilon_prv,
             "epsilon_pld": self.epsilon_pld,
@@ -70,7 +72,8 @@ class Outlook:
             ("q, the chance that a patient is drawn in a step", plan.sampling_rate),
             ("clip", plan.clip),
             ("delta", plan.delta),
-            ("epsilon", f"{self.epsilon_prv} by PRV, {self.epsilon_pld} by PLD"),
+            ("noise on the count of the patients", f"standard deviation {PATIENT_COUNT.sigma}"),
+            ("epsilon, the count included", f"{self.epsilon_prv} by PRV, {self.epsilon_pld} by PLD"),
             ("layers that learn, and the head", str(plan.trained_layers)),
             ("minutes at one hospital", f"about {self.minutes:.1f}"),
             ("cache of hidden states", f"about {self.cache_bytes / 1e6:.1f} MB"),

@@ -17,7 +17,8 @@ from clinical.labels import LabelRule, LabelSource
 from clinical.synthetic import condition_labels
 from federated.aggregate import Weights
 from federated.plan import Plan
-from federated.study import StudySettings, plan_with, shares
+from federated.settings import StudySettings
+from federated.study import plan_with, shares
 from federated.twin import Cohorts, Told, Twin, first_note, one_site, without_privacy
 from privacy.audit.inversion import Inversion, inversion
 from privacy.audit.membership import FEWEST_OUTSIDE, Membership, membership

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from flwr.app import Array, ArrayRecord, ConfigRecord, Message, RecordDict
@@ -17,6 +18,8 @@ from federated.aggregate import Weights
 from policies.errors import IntegrityError
 
 ARRAYS, CONFIG = "arrays", "config"
+Fields = Mapping[str, Any]
+"""Whole numbers, bytes, and lists of these."""
 DIGEST_BYTES = 32
 
 
@@ -74,6 +77,27 @@ def unpack_reply(content: RecordDict) -> TrainReply:
         return TrainReply(_digest(config["plan"]), round_number, site, _weights(content[ARRAYS]), refusal)
     except (KeyError, TypeError, ValueError):
         raise IntegrityError("a message that is no reply of a site") from None
+
+
+def pack_fields(plan: str, fields: Fields) -> RecordDict:
+    """A question about tree heads, or its answer."""
+    return RecordDict({CONFIG: ConfigRecord({**fields, "plan": bytes.fromhex(plan)})})
+
+
+def unpack_fields(content: RecordDict) -> tuple[str, Fields]:
+    """The plan's digest and the fields; raises IntegrityError where one of them is no number, bytes or list of these.
+
+    A field could hold text otherwise, and text could be a record's.
+    """
+    try:
+        fields = dict(content[CONFIG])
+        plan = _digest(fields.pop("plan"))
+    except (KeyError, TypeError, ValueError):
+        raise IntegrityError("a message that is no question about tree heads") from None
+    parts = (part for value in fields.values() for part in (value if isinstance(value, list) else [value]))
+    if not all(isinstance(part, int | bytes) for part in parts):
+        raise IntegrityError("a message about tree heads that holds more than numbers")
+    return plan, fields
 
 
 def _arrays(weights: Mapping[str, NDArray[np.float32]]) -> ArrayRecord:

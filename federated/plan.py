@@ -11,7 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from policies.errors import TrainingError
 from policies.files import canonical_json, sha256_hex
 from policies.policy import Training
-from policies.releases import GaussianRelease, PoissonSampled, Release
+from policies.releases import PATIENT_COUNT, GaussianRelease, PoissonSampled, Release
 
 _DECIMAL = r"^\d+(\.\d+)?(e-\d+)?$"
 
@@ -20,7 +20,8 @@ class SiteShare(BaseModel):
     """One hospital of a study.
 
     Attributes:
-        patients: the *declared* number of training patients, a public denominator and not a count of the data.
+        patients: the *declared* number of training patients, a public denominator: what the site counted with noise
+            (`federated.count`), or a number that is public anyway.
         weight: of its update in the aggregate; all weights of a plan sum to 1.
     """
 
@@ -83,8 +84,8 @@ class Plan(BaseModel):
         raise TrainingError(f"the plan '{self.study}' names no site '{site}'")
 
     def releases(self) -> tuple[Release, ...]:
-        """All that one site releases over the whole plan."""
-        return (PoissonSampled(self.sampling_rate, GaussianRelease(self.sigma, self.rounds)),)
+        """All that one site releases over the whole plan: the count that it rests on, and a step in each round."""
+        return (PATIENT_COUNT, PoissonSampled(self.sampling_rate, GaussianRelease(self.sigma, self.rounds)))
 
     def release_of_round(self) -> PoissonSampled:
         """What one site releases in one round: one step."""

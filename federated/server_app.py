@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 from flwr.app import ArrayRecord, ConfigRecord, Context, Message, MetricRecord
@@ -12,14 +12,16 @@ from flwr.serverapp.strategy import Strategy
 from safetensors.numpy import save
 
 from federated.aggregate import MomentumServer, Weights, weighted_mean
-from federated.messages import TrainOrder, TrainReply, pack_order, unpack_reply
+from federated.messages import Fields, TrainOrder, TrainReply, pack_fields, pack_order, unpack_fields, unpack_reply
 from federated.plan import Plan
-from policies.audit import Event
-from policies.errors import IntegrityError, TrainingError
+from federated.witnessing import Question, cosign_all
+from policies.errors import ConfideError, IntegrityError, TrainingError
+from policies.events import Event
 from policies.files import canonical_json, sha256_hex, write_whole
 from policies.guard import Server
 
 WAIT_FOR_SITES_S = 60.0
+_PATIENCE_S = 60.0  # for an answer about tree heads
 
 
 @dataclass(frozen=True)
@@ -114,6 +116,33 @@ class PrivateAveraging(Strategy):
         )
         return done
 
+    def cosign(self, grid: Grid) -> None:
+        """Let the sites sign each other's tree heads; what is missing is logged, and undoes no training."""
+        nodes = _wait_for_nodes(grid, len(self._plan.sites))
+
+        def ask(question: Question, asked: Sequence[Fields]) -> list[Fields]:
+            kind = f"query.{question}"
+            plan = self._plan.digest
+            messages = [
+                Message(content=pack_fields(plan, fields), dst_node_id=node, message_type=kind)
+                for node, fields in zip(nodes, asked, strict=True)
+            ]
+            answers = {
+                reply.metadata.src_node_id: reply for reply in grid.send_and_receive(messages, timeout=_PATIENCE_S)
+            }
+            found = [(unpack_fields(answers[node].content)[1], node) for node in nodes]
+            if question is Question.SEEN:  # the first question is the same for all, and its answers say who is who
+                found.sort(key=lambda one: one[0]["site"])
+                nodes[:] = [node for _, node in found]
+            return [fields for fields, _ in found]
+
+        try:
+            missing = cosign_all(self._plan, ask)
+        except (ConfideError, LookupError, ValueError) as error:
+            missing = {share.name: [type(error).__name__] for share in self._plan.sites}
+        if missing:
+            self._server.guard.record(Event.WITNESS_REFUSED, plan=self._plan.digest, missing=missing)
+
     def configure_evaluate(
         self, server_round: int, arrays: ArrayRecord, config: ConfigRecord, grid: Grid
     ) -> Iterable[Message]:
@@ -143,5 +172,6 @@ def build_server_app(strategy: PrivateAveraging, rounds: int) -> ServerApp:
     @app.main()
     def main(grid: Grid, context: Context) -> None:
         strategy.start(grid, ArrayRecord({}), num_rounds=rounds)
+        strategy.cosign(grid)
 
     return app

@@ -34,11 +34,17 @@ from federated.aggregate import Weights
 from federated.messages import TrainOrder, TrainReply
 from federated.plan import Plan, check_caps
 from federated.step import private_step, update_of
+from federated.withdrawal import refuse_stopped
 from policies.access import Action, Purpose
-from policies.audit import Event, read_entries
+from policies.audit import read_entries
 from policies.errors import BudgetError, CohortTooSmall, ConfideError, IntegrityError, TrainingError
+from policies.events import Event
 from policies.files import OWNER_ONLY, canonical_json, file_sha256, sha256_hex, write_whole
 from policies.guard import Site
+from policies.ledger import Ledger
+from policies.releases import Release
+from policies.retention import releases_of
+from privacy.consent import refused
 from privacy.encoders import find_encoder
 from privacy.training.budget import one_training, open_ledger, spending
 from privacy.training.dp_certificate import PUBLIC_CHECK
@@ -74,27 +80,45 @@ def approve(site: Site, plan: Plan, data: Path) -> None:
     """Agree to a plan on the de-identified data of a folder; it is signed, kept and logged.
 
     Raises:
-        AccessDenied: whoever asks may not train.
+        AccessDenied: whoever asks may not approve plans.
         TrainingError: the plan exceeds a cap of this site.
         CohortTooSmall: the data has fewer training patients than the policy allows.
         BudgetError: the whole plan would exceed the budget; nothing was spent.
     """
-    site.guard.permit(Action.TRAIN, Purpose.RESEARCH)
-    try:
-        check_caps(plan, site.guard.policy.training)
-        plan.share(site.name)
-        read_manifest(data, site.keys.public)
-        _check_cohort(site, training_part(plan, data))
-        _check_budget(site, plan)
-    except ConfideError as error:
-        event = Event.BUDGET_REFUSED if type(error) is BudgetError else Event.PLAN_REFUSED
-        site.guard.record(event, plan=plan.digest, reason=error.message)
-        raise
+    site.guard.permit(Action.APPROVE_PLAN, Purpose.RESEARCH)
+    check_plan(site, plan, data)
     manifest = file_sha256(data / MANIFEST)
     body = {"plan": plan.model_dump(mode="json"), "data": str(data.resolve()), "manifest": manifest}
     signature = site.keys.sign(canonical_json(body)).hex()
     write_whole(site.home.plan(plan.digest), canonical_json({**body, "ed25519": signature}) + b"\n")
     site.guard.record(Event.PLAN_APPROVED, plan=plan.digest, manifest=manifest, words=plan.in_words(site.name))
+
+
+def check_plan(site: Site, plan: Plan, data: Path, beside: Sequence[Release] = ()) -> Dataset:
+    """The patients on whom this site would train by a plan; a refusal is logged. Raises as `approve`.
+
+    Args:
+        beside: what else of the plan is still to be released.
+    """
+    try:
+        check_caps(plan, site.guard.policy.training)
+        plan.share(site.name)
+        read_manifest(data, site.keys.public)
+        dataset = training_part(site, plan, data)
+        _check_cohort(site, dataset)
+        ledger = open_ledger(site)
+        ledger.afford(plan.digest, [*beside, *left_to_release(ledger, plan)])
+    except ConfideError as error:
+        event = Event.BUDGET_REFUSED if type(error) is BudgetError else Event.PLAN_REFUSED
+        site.guard.record(event, plan=plan.digest, reason=error.message)
+        raise
+    return dataset
+
+
+def left_to_release(ledger: Ledger, plan: Plan) -> list[Release]:
+    """A step for each round of a plan that was not booked yet."""
+    booked = {booking.round for booking in ledger.bookings() if booking.plan == plan.digest and booking.counts}
+    return [plan.release_of_round()] * (plan.rounds - len(booked))
 
 
 @dataclass(frozen=True)
@@ -116,7 +140,7 @@ def approved(site: Site, digest: str) -> Approval:
     try:
         body = json.loads(site.home.plan(digest).read_bytes())
         signature = bytes.fromhex(body.pop("ed25519"))
-        site.keys.public.verify(signature, canonical_json(body))
+        site.keys.public.verify_document(signature, canonical_json(body))
         approval = Approval(Plan.model_validate(body["plan"]), Path(body["data"]), body["manifest"])
     except FileNotFoundError:
         raise TrainingError(f"site '{site.name}' has not approved plan {digest[:16]}") from None
@@ -127,9 +151,11 @@ def approved(site: Site, digest: str) -> Approval:
     return approval
 
 
-def training_part(plan: Plan, data: Path) -> Dataset:
-    """The patients that a plan trains on; the others are held back for the site's own evaluation."""
-    return split(read_dataset(data, label_rule(plan)), plan.split_key, plan.held_back)[0]
+def training_part(site: Site, plan: Plan, data: Path) -> Dataset:
+    """The patients that a plan trains on: neither held back for the site's own evaluation nor refusing research."""
+    dataset = split(read_dataset(data, label_rule(plan)), plan.split_key, plan.held_back)[0]
+    refusing = refused(site, Purpose.RESEARCH, dataset.patients)
+    return dataset.only([patient for patient in dataset.patients if patient not in refusing])
 
 
 def prepare(
@@ -145,7 +171,7 @@ def prepare(
     if file_sha256(approval.data / MANIFEST) != approval.manifest:
         raise IntegrityError(f"{approval.data}: not the data that plan {plan.digest[:16]} was approved on")
     check_gradients(classifier.tail, loss_of(classifier.design), _public_rows(plan, classifier))
-    dataset = training_part(plan, approval.data)
+    dataset = training_part(site, plan, approval.data)
     _check_cohort(site, dataset)  # the policy may have changed since the approval
 
     def counted(windows: int) -> None:
@@ -180,41 +206,46 @@ def train_round(site: Site, order: TrainOrder) -> TrainReply:
     place = [share.name for share in plan.sites].index(site.name)
     kept = site.home.update(plan.digest, order.round)
     site.guard.permit(Action.TRAIN, Purpose.RESEARCH)
+    refuse_stopped(site, plan.digest)
     check_caps(plan, site.guard.policy.training)
     if not 1 <= order.round <= plan.rounds:
         raise TrainingError(f"round {order.round} of a plan with {plan.rounds}")
     with one_training(site):
         if not kept.exists():
-            random = _random(site, plan, order.round)
+            random = site_random(site, plan.digest, order.round)
             with spending(site, plan.digest, order.round, plan.release_of_round(), random.source):
                 ready = _ready(site, plan, order.weights)
             write_whole(kept, save(_private_step(site, plan, order.round, ready, random)))
         update = kept.read_bytes()
-        _log_release(site, plan, order.round, sha256_hex(update))
+        log_release(site, plan.digest, order.round, sha256_hex(update))
     return TrainReply(plan.digest, order.round, place, load(update))
 
 
-def _random(site: Site, plan: Plan, round_number: int) -> SecureRandom:
+def site_random(site: Site, what: str, number: int) -> SecureRandom:
+    """Chance for one release, from the operating system unless the policy says UNSAFE."""
     seed = site.guard.policy.training.UNSAFE_noise_seed
-    return SecureRandom() if seed is None else SecureRandom.unsafe(seed, site.name, plan.digest, round_number)
+    return SecureRandom() if seed is None else SecureRandom.unsafe(seed, site.name, what, number)
 
 
-def _log_release(site: Site, plan: Plan, round_number: int, sha256: str) -> None:
-    """An update leaves only with its hash in the log, and never as other bytes than those of the first time.
+def log_release(site: Site, what: str, number: int, sha256: str) -> None:
+    """What is released leaves only with its hash in the log, and never as other bytes than those of the first time.
+
+    Args:
+        what: the plan of a round, or what was counted.
 
     Raises:
-        IntegrityError: the kept update was altered.
+        IntegrityError: what was kept was altered.
     """
-    place = {"plan": plan.digest, "round": round_number}
+    place = {"plan": what, "round": number}
     known = [
         entry.details["sha256"]
-        for entry in read_entries(site.home.audit, site.keys.public)
+        for entry in releases_of(read_entries(site.home.audit, site.keys.public))
         if entry.event is Event.UPDATE_RELEASED and place.items() <= entry.details.items()
     ]
     if not known:
-        site.guard.record(Event.UPDATE_RELEASED, plan=plan.digest, round=round_number, sha256=sha256)
+        site.guard.record(Event.UPDATE_RELEASED, **place, sha256=sha256)
     elif sha256 not in known:
-        raise IntegrityError(f"the kept update of round {round_number} is not the one that was released")
+        raise IntegrityError(f"the kept update of round {number} is not the one that was released")
 
 
 def _check_cohort(site: Site, dataset: Dataset) -> None:
@@ -229,12 +260,6 @@ def _check_cohort(site: Site, dataset: Dataset) -> None:
             f"site '{site.name}' has {len(dataset.patients)} training patients with a label, after some were "
             f"held back; its policy asks for {smallest}, so nothing is trained"
         )
-
-
-def _check_budget(site: Site, plan: Plan) -> None:
-    ledger = open_ledger(site)
-    booked = {booking.round for booking in ledger.bookings() if booking.plan == plan.digest and booking.counts}
-    ledger.afford(plan.digest, [plan.release_of_round()] * (plan.rounds - len(booked)))
 
 
 @dataclass(frozen=True)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 import time
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from decimal import Decimal
@@ -17,19 +18,21 @@ from safetensors.numpy import save
 
 from clinical.classifier import model_weights, trained_weights
 from clinical.labels import LabelRule
+from federated.count import FEWEST, count_patients
 from federated.plan import Plan, SiteShare
 from federated.server_app import RoundDone
+from federated.settings import StudySettings
 from federated.simulation import simulate
-from federated.site_round import approve, plan_classifier, prepare, training_part
+from federated.site_round import approve, left_to_release, plan_classifier, prepare
 from policies.access import Action, Purpose
-from policies.audit import Event
 from policies.errors import BudgetError
+from policies.events import Event
 from policies.guard import Server, Site
 from policies.ledger import by_plan
 from policies.models import SignedModel, sign_model, trust
-from policies.releases import epsilon_text
+from policies.releases import PATIENT_COUNT, epsilon_text
 from policies.workspace import Workspace
-from privacy.encoders import DEFAULT_ENCODER, find_encoder
+from privacy.encoders import find_encoder
 from privacy.training.accounting import epsilon, sigma_for
 from privacy.training.budget import open_ledger
 from privacy.training.randomness import CHACHA20
@@ -37,37 +40,6 @@ from privacy.training.randomness import CHACHA20
 _LIBRARIES = ("confide", "torch", "transformers", "peft", "opacus", "flwr", "dp-accounting")
 # Tried on the synthetic cohort: more noise wants smaller steps.
 _FASTEST, _RATE_TIMES_NOISE = 8.0, 24.0
-_DECLARED_TO = 10  # a declared number of patients is rounded down to tens
-
-
-@dataclass(frozen=True)
-class StudySettings:
-    """What whoever starts a study decides; the defaults were fixed on synthetic data.
-
-    Attributes:
-        epsilon: target of the whole plan at each site.
-        learning_rate: of the server; none for one that falls with the noise.
-    """
-
-    study: str
-    epsilon: float
-    rounds: int = 30
-    sampling_rate: str = "0.9"
-    clip: str = "0.5"
-    learning_rate: float | None = None
-    momentum: float = 0.9
-    multi_label: bool = False
-    trained_layers: int = 0
-    lora_rank: int = 8
-    lora_scale: float = 0.1
-    warm_start: float = 5.0
-    window: int = 128
-    windows_per_note: int = 8
-    notes_per_step: int = 8
-    held_back: float = 0.25
-    seed: int = 7
-    split_key: str = "confide"  # the same for all studies, so that who is held back stays held back
-    encoder: str = DEFAULT_ENCODER
 
 
 @dataclass(frozen=True)
@@ -88,15 +60,16 @@ class Watch:
 
 
 def draft_plan(cohorts: Sequence[Cohort], rule: LabelRule, settings: StudySettings) -> Plan:
-    """Write the plan of a study; nothing runs and nothing is spent.
+    """Write the plan of a study; nothing is trained, and nothing is spent but each site's count of its patients.
 
     Raises:
-        BudgetError: no noise reaches the target.
+        BudgetError: no noise reaches the target, or a site's budget does not bear the plan; that site counts nothing.
+        ConfideError: a site does not agree to such a plan.
     """
     delta = min(cohort.site.guard.policy.training.delta for cohort in cohorts)
-    draft = plan_with(settings, rule, delta, [SiteShare(name=c.site.name, patients=1, weight="1") for c in cohorts])
-    declared = {cohort.site.name: _declared(draft, cohort) for cohort in cohorts}
-    return draft.model_copy(update={"sites": shares(declared)})
+    draft = plan_with(settings, rule, delta, shares({cohort.site.name: FEWEST for cohort in cohorts}))
+    counted = {cohort.site.name: count_patients(cohort.site, draft, cohort.data) for cohort in cohorts}
+    return draft.model_copy(update={"sites": shares(counted)})
 
 
 def plan_with(settings: StudySettings, rule: LabelRule, delta: float, sites: Sequence[SiteShare]) -> Plan:
@@ -109,7 +82,9 @@ def plan_with(settings: StudySettings, rule: LabelRule, delta: float, sites: Seq
         raise BudgetError(f"an epsilon of {settings.epsilon:g} buys no training", "Ask for more than 0.")
     recipe = {name: value for name, value in asdict(settings).items() if name not in ("epsilon", "encoder")}
     files = find_encoder(settings.encoder)
-    sigma = sigma_for(settings.epsilon, rate=settings.sampling_rate, steps=settings.rounds, delta=delta)
+    sigma = sigma_for(
+        settings.epsilon, rate=settings.sampling_rate, steps=settings.rounds, delta=delta, beside=[PATIENT_COUNT]
+    )
     recipe["learning_rate"] = settings.learning_rate or round(min(_FASTEST, _RATE_TIMES_NOISE / float(sigma)), 2)
     return Plan(
         encoder=files.name,
@@ -148,6 +123,15 @@ def run_study(workspace: Workspace, server: Server, cohorts: Sequence[Cohort], p
     Raises:
         ConfideError: a site has not approved the plan, or a round failed.
     """
+    with ExitStack() as services:
+        for log in (server.guard.log, *(cohort.site.guard.log for cohort in cohorts)):
+            services.enter_context(log.running("training"))
+        return _run_study(workspace, server, cohorts, plan, watch)
+
+
+def _run_study(
+    workspace: Workspace, server: Server, cohorts: Sequence[Cohort], plan: Plan, watch: Watch
+) -> SignedModel:
     classifier = plan_classifier(plan)
     start = trained_weights(classifier)
     for cohort in cohorts:
@@ -159,20 +143,15 @@ def run_study(workspace: Workspace, server: Server, cohorts: Sequence[Cohort], p
 
 
 def budget_after(sites: Sequence[Site], plan: Plan) -> tuple[float, float]:
-    """Epsilon before and after a whole plan, at the site where it ends highest."""
+    """Epsilon before and after what is left of a plan, at the site where it ends highest."""
     found = []
     for site in sites:
         ledger = open_ledger(site)
         booked = [(booking.plan, booking.release) for booking in ledger.bookings() if booking.counts]
-        planned = [(plan.digest, release) for release in plan.releases()]
+        planned = [(plan.digest, release) for release in left_to_release(ledger, plan)]
         found.append((epsilon(by_plan([*booked, *planned]), ledger.delta), ledger.spent()))
     after, before = max(found)
     return before, after
-
-
-def _declared(draft: Plan, cohort: Cohort) -> int:
-    """A public number for the denominator: training patients rounded down to tens, at least ten."""
-    return max(len(training_part(draft, cohort.data).patients) // _DECLARED_TO * _DECLARED_TO, _DECLARED_TO)
 
 
 def _register(workspace: Workspace, server: Server, plan: Plan, weights: bytes, seconds: float) -> SignedModel:
@@ -205,7 +184,7 @@ def register_scores(
 
 
 def plan_epsilon(plan: Plan) -> str:
-    """What the whole plan costs each patient of a site, rounded up."""
+    """What the whole plan costs each patient of a site, the count of the patients included, rounded up."""
     return epsilon_text(epsilon([plan.releases()], float(plan.delta)))
 
 
@@ -219,6 +198,7 @@ def model_card(plan: Plan, seconds: float) -> dict[str, Any]:
         "plan_sha256": plan.digest,
         "unit_of_privacy": "the patient of one hospital; a patient of two hospitals adds both up",
         "epsilon": {share.name: spent for share in plan.sites},
+        "epsilon_is_of": "all rounds, and the count of each hospital's training patients that stands in the plan",
         "delta": plan.delta,
         "noise_source": f"{CHACHA20}, at each hospital",
         "training_seconds": f"{seconds:.1f}",

@@ -1,278 +1,265 @@
-"""The append-only log: one line for every arrow of the road, hashed into a tree whose head is signed.
+"""The append-only log: one entry for every arrow of the road, hashed into a tree whose head is signed.
 
-Each entry carries the tree's root over all entries before it, so the first altered line can be named; the checkpoint
-(C2SP tlog-checkpoint, a signed note) fixes the whole. Entries hold hashes, counts and pseudonyms, never text of a
-record and never a float: numbers that matter later, such as epsilon, are decimal strings.
+An append holds the folder, writes its lines to the edge, flushes them, and then signs the new tree head: the checkpoint
+makes them count. A crash before that leaves lines that the next append cuts off.
 """
 
 from __future__ import annotations
 
-import base64
 import fcntl
-import hashlib
-import json
 import os
-from collections.abc import Iterator, Mapping
+import shutil
+import time
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from enum import StrEnum
 from pathlib import Path
+from secrets import token_hex
+from threading import Lock
 from typing import Any
 
 from policies.errors import IntegrityError
-from policies.files import READABLE, canonical_json, storage_errors, write_whole
+from policies.events import NO_ENTRY, Entry, Event, encode
+from policies.files import OWNER_ONLY, READABLE, sha256_hex, storage_errors, write_whole
+from policies.findings import Findings, Watch
 from policies.keys import KeyRing, PublicKey
-from policies.tlog import EMPTY_ROOT, Frontier, leaf_hash
+from policies.logview import (
+    CHECKPOINT,
+    EDGE,
+    NOTHING_SIGNED,
+    SEALED,
+    LogView,
+    held,
+    look,
+    read_note,
+)
+from policies.notes import Checkpoint, Verifier, open_note, sign_note
+from policies.tiles import ENTRIES, WIDTH, encode_bundle, write_tile
+from policies.tlog import Frontier, check_consistency, consistency_proof, leaf_hash
 
-ENTRY_VERSION = 1
-LARGEST_ENTRY = 64 * 1024
-_SALT_BYTES = 16
-
-
-class Event(StrEnum):
-    """What can stand in the log, at least one for every arrow of the road."""
-
-    ACCESS_DENIED = "access.denied"
-    EXPORT_READ = "export.read"
-    RECORDS_DEIDENTIFIED = "records.deidentified"
-    REIDENTIFICATION_REQUESTED = "reidentification.requested"
-    REIDENTIFICATION_APPROVED = "reidentification.approved"
-    REIDENTIFICATION_REFUSED = "reidentification.refused"
-    PATIENT_REIDENTIFIED = "patient.reidentified"
-    PATIENT_ERASED = "patient.erased"
-    REVIEW_DRAWN = "review.drawn"
-    NOTE_REVIEWED = "note.reviewed"
-    CERTIFICATE_SIGNED = "certificate.signed"
-    COHORT_PREPARED = "cohort.prepared"
-    PLAN_APPROVED = "plan.approved"
-    PLAN_REFUSED = "plan.refused"
-    BUDGET_REFUSED = "budget.refused"
-    BUDGET_SPENT = "budget.spent"
-    BUDGET_REFUNDED = "budget.refunded"
-    UPDATE_RELEASED = "update.released"
-    ROUND_FAILED = "round.failed"
-    ROUND_AGGREGATED = "round.aggregated"
-    MODEL_SIGNED = "model.signed"
-    MODEL_LOADED = "model.loaded"
-    NOTE_EXTRACTED = "note.extracted"
-    NOTE_VIEWED = "note.viewed"
-    EVALUATED = "evaluation.made"
-    PAGE_VIEWED = "page.viewed"
-    AUDIT_EXPORTED = "audit.exported"
+LARGEST_GROUP = WIDTH
+_QUIET = 600.0  # seconds after which a heartbeat is worth an entry
+_SESSION_BYTES = 8
 
 
 @dataclass(frozen=True)
-class Entry:
-    """One line of the log.
+class _End:
+    """Where the log ends: its checkpoint, its tree, the last leaf hash, and the edge's signed bytes and entries."""
 
-    Attributes:
-        sequence: its place, from 0.
-        time: UTC, ISO 8601.
-        actor: the account, or the process, that acted.
-        details: hashes, counts, pseudonyms and decimal strings.
-    """
-
-    sequence: int
-    time: str
-    actor: str
-    event: Event
-    details: Mapping[str, Any]
-
-
-@dataclass(frozen=True)
-class Checkpoint:
-    """A signed tree head: so many entries, with this root."""
-
-    origin: str
-    size: int
-    root: bytes
-
-    def text(self) -> bytes:
-        """The three lines that are signed (C2SP tlog-checkpoint)."""
-        return f"{self.origin}\n{self.size}\n{base64.b64encode(self.root).decode()}\n".encode()
-
-
-_NOTHING_SIGNED = Checkpoint("", 0, EMPTY_ROOT)
+    note: bytes
+    signed: Checkpoint
+    frontier: Frontier
+    leaf: bytes
+    edge: int
+    lines: int
 
 
 class AuditLog:
-    """The log of one site or server in a folder: entries.ndjson and checkpoint.
+    """The log of one site or server in a folder, written to by one session of one account.
 
-    Appends are durable (fsync) before the action that they record goes on, and several processes may append.
+    Appends are durable (fsync) before the action that they record goes on. Several processes, and several threads of
+    one, may append.
     """
 
     def __init__(self, folder: Path, keys: KeyRing, actor: str) -> None:
         self.folder, self._keys, self._actor = folder, keys, actor
-        self._frontier, self._offset = Frontier(), 0
+        self._session, self._count = token_hex(_SESSION_BYTES), 0
+        self._service, self._said = "", 0.0
+        self._end: _End | None = None
+        self._turn = Lock()
 
-    def append(self, event: Event, **details: Any) -> Entry:
+    @property
+    def key(self) -> PublicKey:
+        """What verifies this log."""
+        return self._keys.public
+
+    def append(self, event: Event, *, sealed: bytes | None = None, **details: Any) -> Entry:
         """Write one entry and sign the new tree head.
 
+        Args:
+            sealed: ciphertext to keep beside the log; the entry holds its digest.
+
         Raises:
-            IntegrityError: the log on disk does not continue what its checkpoint signed, or the entry holds a float
-                or is over 64 KiB.
+            IntegrityError: the log on disk is not what was signed, or the entry holds a float or is over 65,535 bytes.
             StorageError: the disk is full; the log stands as it was.
         """
-        _refuse_floats(details)
-        with storage_errors(self.folder), self._locked() as stream:
-            self._catch_up(stream)
-            entry = Entry(self._frontier.size, _now(), self._actor, event, details)
-            line = _encode(entry, self._frontier.root())
-            frontier = self._frontier.with_leaf(leaf_hash(line))
-            # A line whose checkpoint was never written (full disk, crash) is cut off by the next append.
-            stream.write(line + b"\n")
-            stream.flush()
-            os.fsync(stream.fileno())
-            write_whole(self.folder / "checkpoint", self._signed(frontier), READABLE)
-            self._frontier, self._offset = frontier, self._offset + len(line) + 1
-        return entry
+        return self._append([(event, details)], sealed)[0]
 
-    def _signed(self, frontier: Frontier) -> bytes:
-        return sign_note(Checkpoint(self._keys.name, frontier.size, frontier.root()).text(), self._keys)
+    def append_all(self, group: Sequence[tuple[Event, Mapping[str, Any]]]) -> list[Entry]:
+        """Write up to 256 entries at once, all of them or none; raises as `append`."""
+        if not 0 < len(group) <= LARGEST_GROUP:
+            raise IntegrityError(f"a group of {len(group)} audit entries is not between 1 and {LARGEST_GROUP}")
+        return self._append(group, None)
+
+    def start(self, service: str) -> None:
+        """Say that something that runs long has begun; what is silent for an hour without a stop shows in `verify`."""
+        self._service = service
+        self.append(Event.PROCESS_STARTED, service=service)
 
     @contextmanager
-    def _locked(self) -> Iterator[Any]:
-        self.folder.mkdir(parents=True, exist_ok=True)
-        with (self.folder / "entries.ndjson").open("a+b") as stream:
-            fcntl.flock(stream, fcntl.LOCK_EX)
-            yield stream
+    def running(self, service: str) -> Iterator[None]:
+        """`start` before and `stop` after; a process that is killed leaves no stop."""
+        self.start(service)
+        try:
+            yield
+        finally:
+            self.stop()
 
-    def _catch_up(self, stream: Any) -> None:
-        """Read what other processes appended, and stand on what the checkpoint signed."""
-        signed = read_checkpoint(self.folder, self._keys.public) or _NOTHING_SIGNED
-        whole = stream.seek(0, os.SEEK_END) >= self._offset
-        stream.seek(self._offset)
-        frontier, offset = self._frontier, self._offset
-        while frontier.size < signed.size:
-            line = stream.readline()
-            if not line.endswith(b"\n"):
-                break
-            frontier, offset = frontier.with_leaf(leaf_hash(line[:-1])), offset + len(line)
-        stream.seek(offset)
-        follows = (frontier.size, frontier.root()) == (signed.size, signed.root) and not _lines_follow(stream.read())
-        if not (whole and follows):
-            raise IntegrityError(f"{self.folder}: the log is not what its checkpoint signed; nothing may be appended")
-        stream.truncate(offset)  # a line after the checkpoint is one whose append never finished
-        stream.seek(offset)
-        self._frontier, self._offset = frontier, offset
+    def heartbeat(self) -> None:
+        """Say that it still runs, unless this session wrote something in the last ten minutes."""
+        if time.monotonic() - self._said > _QUIET:
+            self.append(Event.PROCESS_ALIVE, service=self._service)
+
+    def stop(self) -> None:
+        """Say that it has ended."""
+        self.append(Event.PROCESS_STOPPED, service=self._service)
+
+    def _append(self, group: Sequence[tuple[Event, Mapping[str, Any]]], sealed: bytes | None) -> list[Entry]:
+        with self._turn:
+            number = self._count
+            self._count += len(group)  # an attempt that fails leaves a gap, which says that there was one
+            with storage_errors(self.folder):
+                self.folder.mkdir(parents=True, exist_ok=True)
+                with held(self.folder, fcntl.LOCK_EX):
+                    digest = self._keep(sealed)
+                    end, now = self._found(), _now()
+                    entries = [
+                        Entry(end.signed.size + at, now, self._actor, self._session, number + at, *one, digest)
+                        for at, one in enumerate(group)
+                    ]
+                    self._write(end, entries)
+            self._said = time.monotonic()
+        return entries
+
+    def _write(self, end: _End, entries: Sequence[Entry]) -> None:
+        frontier, leaf, lines = end.frontier, end.leaf, list[bytes]()
+        for entry in entries:
+            lines.append(encode(entry, leaf))
+            leaf = leaf_hash(lines[-1])
+            frontier = frontier.with_node(leaf)
+        data = b"".join(line + b"\n" for line in lines)
+        with (self.folder / EDGE).open("ab") as stream:
+            stream.truncate(end.edge)  # what follows is of an append that never finished
+            stream.write(data)
+            stream.flush()
+            os.fsync(stream.fileno())
+        signed = Checkpoint(self._keys.name, frontier.size, frontier.root())
+        note = sign_note(signed.text(), self._keys)
+        write_whole(self.folder / CHECKPOINT, note, READABLE)
+        self._end = _End(note, signed, frontier, leaf, end.edge + len(data), end.lines + len(lines))
+
+    def _keep(self, sealed: bytes | None) -> str:
+        if sealed is None:
+            return ""
+        digest = sha256_hex(sealed)
+        write_whole(self.folder / SEALED / digest, sealed, OWNER_ONLY)
+        return digest
+
+    def _found(self) -> _End:
+        """Where the log ends now, verified anew if anybody else appended, and with room at the edge."""
+        end = self._end
+        if end and end.lines < WIDTH and (end.note, end.edge) == (read_note(self.folder), self._edge_bytes()):
+            return end
+        view = LogView(self.folder, self.key)
+        self._refuse_another_past(view)
+        if view.doubled or len(view.lines) >= WIDTH:
+            _roll(view)
+            view = LogView(self.folder, self.key)
+        leaf = view.leaf(view.size - 1) if view.size else NO_ENTRY
+        return _End(view.note, view.signed, view.tree.frontier(), leaf, view.edge, len(view.lines))
+
+    def _edge_bytes(self) -> int:
+        path = self.folder / EDGE
+        return path.stat().st_size if path.exists() else 0
+
+    def _refuse_another_past(self, view: LogView) -> None:
+        """This process remembers what it signed, and so notices a log that was put back or written anew."""
+        known = self._end.signed if self._end else NOTHING_SIGNED
+        try:
+            proof = consistency_proof(known.size, view.size, view.tree.node)
+            check_consistency(known.size, known.root, view.size, view.signed.root, proof)
+        except IntegrityError as error:
+            raise IntegrityError(f"{self.folder}: {error.message}; nothing may be appended") from None
+
+
+def _roll(view: LogView) -> None:
+    """Move the first 256 entries of the edge into a bundle and its tile, and cut the edge."""
+    replaced, kept = list[Path](), view.lines
+    if len(view.lines) >= WIDTH:
+        leaves = [leaf_hash(line) for line in view.lines[:WIDTH]]
+        replaced, kept = view.tree.add_tile(view.folder, view.lines[:WIDTH], leaves), view.lines[WIDTH:]
+    write_whole(view.folder / EDGE, b"".join(line + b"\n" for line in kept), READABLE)
+    for path in replaced:
+        path.unlink(missing_ok=True)
 
 
 def read_entries(folder: Path, key: PublicKey) -> list[Entry]:
-    """Every entry of a log, verified.
+    """Every entry of a log that was not pruned, verified.
 
     Raises:
-        IntegrityError: naming the first bad entry; nothing is returned then, since nothing after it can be trusted.
+        IntegrityError: naming the first bad entry.
     """
-    signed, data = _snapshot(folder, key)
-    entries, frontier, offset = [], Frontier(), 0
-    for line in data.split(b"\n")[:-1][: signed.size]:
-        entries.append(_decode(line, frontier, folder))
-        frontier, offset = frontier.with_leaf(leaf_hash(line)), offset + len(line) + 1
-    if frontier.size < signed.size:
-        raise IntegrityError(f"{folder}: entry {frontier.size} of {signed.size} is missing or cut short")
-    if frontier.root() != signed.root:
-        raise IntegrityError(f"{folder}: entry {frontier.size - 1} was altered after it was signed")
-    if _lines_follow(data[offset:]):
-        raise IntegrityError(f"{folder}: entry {frontier.size} and those after it are not signed by the checkpoint")
-    return entries
+    return list(look(folder, key).entries())
 
 
-def _snapshot(folder: Path, key: PublicKey) -> tuple[Checkpoint, bytes]:
-    """Checkpoint and lines as one and the same append left them."""
-    path = folder / "entries.ndjson"
-    with storage_errors(folder):
-        signed = read_checkpoint(folder, key) or _NOTHING_SIGNED
-        if not path.exists():
-            return signed, b""
-        with path.open("rb") as stream:
-            fcntl.flock(stream, fcntl.LOCK_SH)
-            return read_checkpoint(folder, key) or _NOTHING_SIGNED, stream.read()
+def entries(folder: Path, key: PublicKey) -> Iterator[Entry]:
+    """The same one after the other, each verified before it is given out, for logs larger than the memory."""
+    return look(folder, key).entries()
 
 
-def _lines_follow(rest: bytes) -> bool:
-    """Whether more follows the signed lines than the one, whole or torn, that a crash can leave behind."""
-    return b"\n" in rest[:-1]
+def verify(folder: Path, key: PublicKey) -> Findings:
+    """Check every entry, hash and ciphertext, and look for what is missing or odd.
+
+    Raises:
+        IntegrityError: naming the first bad entry.
+    """
+    view = look(folder, key)
+    watch = Watch(view)
+    for entry in view.entries():
+        watch.see(entry)
+    return watch.findings(datetime.now(UTC))
 
 
-def _decode(line: bytes, before: Frontier, folder: Path) -> Entry:
-    try:
-        raw = json.loads(line)
-        root, sequence = base64.b64decode(raw["tree"]), raw["seq"]
-        entry = Entry(sequence, raw["time"], raw["actor"], Event(raw["event"]), raw["details"])
-        version = raw["v"]
-    except (ValueError, KeyError, TypeError):
-        raise IntegrityError(f"{folder}: entry {before.size} is no entry of this version") from None
-    if version != ENTRY_VERSION:
-        raise IntegrityError(f"{folder}: entry {before.size} has the unknown version {version}")
-    if sequence != before.size:
-        raise IntegrityError(f"{folder}: entry {before.size} is not in its place, which holds number {sequence}")
-    if root != before.root():
-        raise IntegrityError(f"{folder}: entry {max(before.size - 1, 0)} was altered, or entry {before.size} was")
-    return entry
+def publish(folder: Path, key: PublicKey, out: Path) -> Checkpoint:
+    """Write the log as static files that any tlog-tiles client can read, down to the last partial tile.
+
+    Raises:
+        IntegrityError: it is not what its checkpoint signed.
+    """
+    view = look(folder, key)
+    with storage_errors(out):
+        if (folder / "tile").is_dir():
+            shutil.copytree(folder / "tile", out / "tile", dirs_exist_ok=True)
+        lines, tree = view.lines, view.tree
+        leaves = [leaf_hash(line) for line in lines]
+        first = tree.base // WIDTH
+        if len(lines) >= WIDTH:
+            tree.add_tile(out, lines[:WIDTH], leaves[:WIDTH])
+            first, lines, leaves = first + 1, lines[WIDTH:], leaves[WIDTH:]
+        if lines:
+            write_tile(out, ENTRIES, first, encode_bundle(lines), len(lines))
+            write_tile(out, 0, first, b"".join(leaves), len(leaves))
+        write_whole(out / CHECKPOINT, view.note)
+    return view.signed
 
 
-def _encode(entry: Entry, tree: bytes) -> bytes:
-    line = canonical_json(
-        {
-            "v": ENTRY_VERSION,
-            "seq": entry.sequence,
-            "time": entry.time,
-            "actor": entry.actor,
-            "event": entry.event,
-            "details": entry.details,
-            "tree": base64.b64encode(tree).decode(),
-            # A salt, so that nobody who holds a leaf hash can guess the entry behind it.
-            "salt": base64.b64encode(os.urandom(_SALT_BYTES)).decode(),
-        }
-    )
-    if len(line) > LARGEST_ENTRY:
-        raise IntegrityError(f"an audit entry of {len(line)} bytes is over {LARGEST_ENTRY}")
-    return line
+def add_signatures(folder: Path, key: PublicKey, text: bytes, lines: bytes) -> bool:
+    """Put further signatures under the checkpoint, if it still is the one with this text.
 
+    Args:
+        lines: signature lines of this text, as `notes.signature_line` and `cosignature_line` make them.
 
-def _refuse_floats(value: Any) -> None:
-    if isinstance(value, float):
-        raise IntegrityError("an audit entry may not hold a float", "Write the number as a decimal string.")
-    for part in value.values() if isinstance(value, Mapping) else value if isinstance(value, list | tuple) else ():
-        _refuse_floats(part)
+    Raises:
+        IntegrityError: the checkpoint is not signed by `key`.
+    """
+    with storage_errors(folder), held(folder, fcntl.LOCK_EX):
+        note = read_note(folder)
+        if open_note(note, [Verifier(key)])[0] != text:
+            return False
+        write_whole(folder / CHECKPOINT, note + lines, READABLE)
+    return True
 
 
 def _now() -> str:
-    return datetime.now(UTC).isoformat(timespec="milliseconds")
-
-
-def sign_note(text: bytes, keys: KeyRing) -> bytes:
-    """A signed note (C2SP signed-note): the text, an empty line, and a line with name, key id and signature."""
-    signature = base64.b64encode(_key_id(keys.public) + keys.sign(text)).decode()
-    return text + f"\n\u2014 {keys.name} {signature}\n".encode()
-
-
-def _key_id(key: PublicKey) -> bytes:
-    # First four bytes of SHA-256 over name, newline, algorithm 0x01 (Ed25519) and key (C2SP signed-note).
-    return hashlib.sha256(key.name.encode() + b"\n\x01" + key.raw).digest()[:4]
-
-
-def read_checkpoint(folder: Path, key: PublicKey) -> Checkpoint | None:
-    """The signed tree head of a log, or None where there is none yet.
-
-    Raises:
-        IntegrityError: the checkpoint is torn, not signed by this key, or of another log.
-    """
-    try:
-        note = (folder / "checkpoint").read_bytes()
-    except FileNotFoundError:
-        return None
-    try:
-        text, signatures = note.split(b"\n\n", 1)
-        origin, size, root = text.decode().split("\n")
-        mark, signer, signature = signatures.decode().removesuffix("\n").split(" ")
-        raw = base64.b64decode(signature, validate=True)
-        if (mark, signer, raw[:4]) != ("\u2014", key.name, _key_id(key)):
-            raise IntegrityError(f"{folder}: the checkpoint is signed by an unknown key")
-        key.verify(raw[4:], text + b"\n")
-        if origin != key.name:
-            raise IntegrityError(f"{folder}: the checkpoint is that of another log, '{origin}'")
-        return Checkpoint(origin, int(size), base64.b64decode(root, validate=True))
-    except ValueError:
-        raise IntegrityError(f"{folder}: the checkpoint is torn") from None
+    return datetime.now(UTC).isoformat(timespec="microseconds")

@@ -6,6 +6,7 @@ import errno
 import hashlib
 import json
 import os
+import stat
 import tempfile
 import tomllib
 from collections.abc import Iterator
@@ -15,7 +16,7 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
-from policies.errors import StorageError
+from policies.errors import IntegrityError, StorageError
 
 OWNER_ONLY = 0o600
 READABLE = 0o644
@@ -65,6 +66,13 @@ def write_whole(path: Path, data: bytes, mode: int = READABLE) -> None:
             Path(beside).unlink(missing_ok=True)
             raise
         flush_folder(path.parent)
+
+
+def refuse_readable(path: Path, what: str) -> None:
+    """Raises IntegrityError where others than its owner may read a file that is a secret."""
+    mode = stat.S_IMODE(path.stat().st_mode)
+    if mode & 0o077:
+        raise IntegrityError(f"{path}: others may read this {what} (mode {mode:03o})", f"Run 'chmod 600 {path}'.")
 
 
 def flush_folder(folder: Path) -> None:

@@ -5,41 +5,94 @@ from __future__ import annotations
 import os
 import pwd
 import stat
-from collections.abc import Container
+from collections.abc import Collection, Container
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from policies.access import Action, Purpose, decide
-from policies.audit import AuditLog, Event
+from policies.access import (
+    ORDINARY,
+    Access,
+    Action,
+    Conditions,
+    Decision,
+    Purpose,
+    decide,
+    installed_access,
+    load_access,
+)
+from policies.audit import AuditLog
 from policies.errors import AccessDenied, PolicyError
+from policies.events import Event
+from policies.files import storage_errors
+from policies.grants import Grants
+from policies.history import note_policy
 from policies.keys import KeyRing, create_keys
-from policies.policy import Policy, load_policy
+from policies.policy import Policy, Role, load_policy
 from policies.workspace import Home, ServerHome, SiteHome, Workspace
+
+_OWNERS_FOLDER = 0o700
 
 
 @dataclass(frozen=True)
 class Guard:
-    """A policy, the log beside it, and the account that acts."""
+    """A policy, who may do what, the log beside them, and the account that acts."""
 
     policy: Policy
+    access: Access
     log: AuditLog
     actor: str
+    grants: Grants
 
-    def permit(self, action: Action, purpose: Purpose) -> None:
-        """Go on only if the access policy permits it.
+    @property
+    def roles(self) -> frozenset[Role]:
+        """What the policy file gives to the account that acts."""
+        return self.policy.people.get(self.actor, frozenset())
+
+    def decide(self, action: Action, purpose: Purpose, under: Conditions = ORDINARY) -> Decision:
+        """Ask without consequence: what is only shown or offered is not logged."""
+        return decide(self.actor, self.roles, action, purpose, under, access=self.access)
+
+    def permit(
+        self,
+        action: Action,
+        purpose: Purpose,
+        *,
+        patient: str = "",
+        consent_denied: Collection[Purpose] = (),
+        requester: str = "",
+    ) -> None:
+        """Go on only if the access policy permits it; the decision stands in the log with the rules that made it.
+
+        Args:
+            patient: the pseudonym whose data it is, where it is one patient's; a break-glass grant counts for it.
+            consent_denied: the purposes that this patient refused.
+            requester: the account whose request is decided about, where there is one.
 
         Raises:
-            AccessDenied: it does not; the denial stands in the log.
+            AccessDenied: it does not.
+            IntegrityError: a break-glass grant of this account was edited.
         """
-        roles = self.policy.people.get(self.actor, frozenset())
-        decision = decide(self.actor, roles, action, purpose)
+        grant = self.grants.active(self.actor, patient) if patient else None
+        under = Conditions(frozenset(consent_denied), grant is not None, requester == self.actor)
+        decision = self.decide(action, purpose, under)
+        facts = {
+            "action": action, "purpose": purpose, "roles": sorted(self.roles), "rules": list(decision.rules),
+            "policy_set": decision.policy_set, "patient": patient, "consent_denied": sorted(under.consent_denied),
+            "break_glass": grant.id if grant else "", "own_request": under.own_request,
+        }  # fmt: skip
+        event = Event.ACCESS_DECIDED if decision.permitted else Event.ACCESS_DENIED
+        self.record(event, **{name: value for name, value in facts.items() if value})
         if not decision.permitted:
-            self.record(Event.ACCESS_DENIED, action=action, purpose=purpose, policy_set=decision.policy_set)
-            raise AccessDenied(
-                f"no policy lets '{self.actor}' (roles: {', '.join(sorted(roles)) or 'none'}) {action} for {purpose}",
-                f"Ask {self.policy.contact.compliance_officer}; roles stand under [people] in the policy file.",
-            )
+            raise self._denied(action, purpose, decision)
+
+    def _denied(self, action: Action, purpose: Purpose, decision: Decision) -> AccessDenied:
+        held = ", ".join(sorted(self.roles)) or "none"
+        subject = f"the rule '{', '.join(decision.rules)}' does not let" if decision.rules else "no policy lets"
+        return AccessDenied(
+            f"{subject} '{self.actor}' (roles: {held}) {action} for {purpose}",
+            f"Ask {self.policy.contact.compliance_officer}; roles stand under [people] in the policy file.",
+        )
 
     def record(self, event: Event, **details: Any) -> None:
         """Write what happened, with the hash of the policy in force."""
@@ -108,11 +161,34 @@ def _name_of(uid: int) -> str:
 
 
 def _open(workspace: Workspace, home: Home, actor: str | None) -> tuple[KeyRing, Guard]:
-    policy = load_policy(workspace.policy)
+    policy, access = load_policy(workspace.policy), access_of(workspace)
     _refuse_foreign(workspace.policy)
+    _close(home.root)
     keys = create_keys(home.keys, home.name)
     account = actor or account_name(policy.people)
-    return keys, Guard(policy, AuditLog(home.audit, keys, account), account)
+    log = AuditLog(home.audit, keys, account)
+    note_policy(home, log, workspace.policy.read_bytes(), access)
+    return keys, Guard(policy, access, log, account, Grants(home, keys))
+
+
+def _close(root: Path) -> None:
+    """Nobody but the owner reaches what lies below, whatever the mode of a single file."""
+    with storage_errors(root):
+        root.mkdir(parents=True, exist_ok=True)
+        if stat.S_IMODE(root.stat().st_mode) != _OWNERS_FOLDER:
+            root.chmod(_OWNERS_FOLDER)
+
+
+def access_of(workspace: Workspace) -> Access:
+    """The hospital's own access policy, or the installed one.
+
+    Raises:
+        PolicyError: its own cannot be read, does not fit the schema, or others could have written it.
+    """
+    if not workspace.access.exists():
+        return installed_access()
+    _refuse_foreign(workspace.access)
+    return load_access(workspace.access)
 
 
 def _refuse_foreign(policy: Path) -> None:

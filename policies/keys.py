@@ -4,80 +4,172 @@ from __future__ import annotations
 
 import fcntl
 import os
-import stat
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
+from cryptography.exceptions import InvalidSignature, InvalidTag, UnsupportedAlgorithm
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from policies.errors import IntegrityError
-from policies.files import OWNER_ONLY, storage_errors, write_whole
+from policies.files import storage_errors, write_whole
+from policies.keyfile import (
+    WRAPPING_VARIABLE,
+    Kept,
+    Secrets,
+    key_from_environment,
+    new_secrets,
+    read_secrets,
+    write_secrets,
+)
+from policies.passphrase import given_passphrase
 
-_SIGNING, _WRAPPING, _PSEUDONYMS = "signing.key", "wrapping.key", "pseudonyms.key"
-_PUBLIC = "public.pem"  # for others: what verifies this holder's signatures
-_KEY_BYTES = 32
+RING = "ring.key"
+PUBLIC = "public.pem"  # for others: what verifies this holder's signatures
+_NONCE_BYTES = 12
+_PEM_END = b"-----END PUBLIC KEY-----"
 
 
 @dataclass(frozen=True)
 class PublicKey:
-    """An Ed25519 public key with the name of its holder (RFC 8032)."""
+    """An Ed25519 public key with the name of its holder (RFC 8032).
+
+    Attributes:
+        former: keys whose place this one took, the newest first.
+    """
 
     name: str
     raw: bytes
+    former: tuple[bytes, ...] = field(default=(), compare=False)
 
     def verify(self, signature: bytes, message: bytes) -> None:
         """Raises IntegrityError where the signature is not this key's over this message."""
-        try:
-            Ed25519PublicKey.from_public_bytes(self.raw).verify(signature, message)
-        except (InvalidSignature, ValueError):
-            raise IntegrityError(f"the signature of '{self.name}' does not verify") from None
+        if not _signed_by(self.raw, signature, message):
+            raise IntegrityError(f"the signature of '{self.name}' does not verify")
+
+    def verify_document(self, signature: bytes, message: bytes) -> None:
+        """As `verify`, and a document that a former key signed before it was replaced still holds."""
+        if not any(_signed_by(raw, signature, message) for raw in (self.raw, *self.former)):
+            raise IntegrityError(f"the signature of '{self.name}' does not verify")
 
 
 @dataclass(frozen=True)
 class KeyRing:
     """The keys in one folder.
 
-    Attributes:
+    Args:
         name: the holder, as it stands in signatures.
-        wrapping: 32 bytes; wraps the data key of each patient.
-        pseudonyms: 32 bytes; the HMAC secret of pseudonyms.
     """
 
     name: str
-    _signing: Ed25519PrivateKey = field(repr=False)
-    wrapping: bytes = field(repr=False)
-    pseudonyms: bytes = field(repr=False)
+    secrets: Secrets = field(repr=False)
+
+    @property
+    def wrapping(self) -> bytes:
+        """32 bytes; wraps the data key of each patient."""
+        return self.secrets.wrapping
+
+    @property
+    def pseudonyms(self) -> bytes:
+        """32 bytes; the HMAC secret of pseudonyms."""
+        return self.secrets.pseudonyms
 
     @property
     def public(self) -> PublicKey:
-        return PublicKey(self.name, self._signing.public_key().public_bytes_raw())
+        return PublicKey(self.name, self._signing.public_key().public_bytes_raw(), self.secrets.former)
+
+    @property
+    def former(self) -> tuple[PublicKey, ...]:
+        """The public keys that this ring signed with before, the newest first."""
+        return tuple(PublicKey(self.name, raw) for raw in self.secrets.former)
 
     def sign(self, message: bytes) -> bytes:
         return self._signing.sign(message)
 
+    def seal(self, data: bytes, context: str) -> bytes:
+        """AES-256-GCM (NIST SP 800-38D) under a key of the holder's own, for what belongs to no patient.
+
+        Args:
+            context: what the data is and where it stands; unsealing needs the same.
+
+        Returns:
+            The nonce, of 12 bytes, and the ciphertext.
+        """
+        nonce = os.urandom(_NONCE_BYTES)
+        return nonce + AESGCM(self.secrets.sealing).encrypt(nonce, data, context.encode())
+
+    def unseal(self, sealed: bytes, context: str) -> bytes:
+        """What `seal` sealed, also before a rotation.
+
+        Raises:
+            IntegrityError: it was altered or cut short, the key is another, or it stands where it does not belong.
+        """
+        try:
+            return AESGCM(self.secrets.sealing).decrypt(sealed[:_NONCE_BYTES], sealed[_NONCE_BYTES:], context.encode())
+        except (InvalidTag, ValueError):
+            raise IntegrityError(f"what '{self.name}' sealed was altered, or is another's") from None
+
+    @property
+    def _signing(self) -> Ed25519PrivateKey:
+        return Ed25519PrivateKey.from_private_bytes(self.secrets.signing)
+
 
 def create_keys(folder: Path, name: str) -> KeyRing:
-    """Make and keep new keys, readable by their owner only; keys that exist are opened instead."""
+    """Make and keep new keys, readable by their owner only; keys that exist are opened instead.
+
+    New keys stand under $CONFIDE_KEK, or the passphrase, where one is given.
+    """
+    path = folder / RING
     with storage_errors(folder):
-        complete = (folder / _SIGNING).exists()
+        complete = path.exists()
     if not complete:
-        with _alone_in(folder):
-            for file in (_WRAPPING, _PSEUDONYMS, _SIGNING):  # signing last: a folder that has it is complete
-                if not (folder / file).exists():
-                    write_whole(folder / file, os.urandom(_KEY_BYTES), OWNER_ONLY)
+        with alone_in(folder):
+            if not path.exists():
+                wrapping, passphrase = key_from_environment(WRAPPING_VARIABLE), given_passphrase()
+                kept = Kept.ENVIRONMENT if wrapping else Kept.PASSPHRASE if passphrase else Kept.FILE
+                write_secrets(path, name, new_secrets(wrapping), kept, passphrase)
     keys = open_keys(folder, name)
-    if not (folder / _PUBLIC).exists():
-        write_whole(folder / _PUBLIC, public_key_pem(keys.public))
+    publish_key(folder, keys.public)
     return keys
 
 
+def open_keys(folder: Path, name: str) -> KeyRing:
+    """Read the keys of a folder.
+
+    Raises:
+        IntegrityError: they are missing, cut short, altered, or readable by others than their owner, or the
+            passphrase or $CONFIDE_KEK that they stand under is missing or another.
+    """
+    return KeyRing(name, read_secrets(folder / RING, name))
+
+
+def open_public(folder: Path, name: str) -> PublicKey:
+    """What verifies this holder's signatures, without any secret.
+
+    Raises:
+        IntegrityError: there is none.
+    """
+    try:
+        return public_key_from_pem(name, (folder / PUBLIC).read_bytes())
+    except OSError:
+        raise IntegrityError(f"{folder / PUBLIC}: the public key cannot be read") from None
+
+
+def publish_key(folder: Path, key: PublicKey) -> None:
+    """Write the public key for others, where it does not stand there already."""
+    pem, path = public_key_pem(key), folder / PUBLIC
+    with suppress(FileNotFoundError):
+        if path.read_bytes() == pem:
+            return
+    write_whole(path, pem)
+
+
 @contextmanager
-def _alone_in(folder: Path) -> Iterator[None]:
-    """Hold the folder, so that of two processes that make its keys the second finds those of the first."""
+def alone_in(folder: Path) -> Iterator[None]:
+    """Hold a folder of keys, so that of two processes that change them the second finds what the first made."""
     with storage_errors(folder):
         folder.mkdir(parents=True, exist_ok=True)
         folder.chmod(0o700)
@@ -89,41 +181,29 @@ def _alone_in(folder: Path) -> Iterator[None]:
             os.close(handle)
 
 
-def open_keys(folder: Path, name: str) -> KeyRing:
-    """Read the keys of a folder.
-
-    Raises:
-        IntegrityError: a key is missing, cut short, or readable by others than its owner.
-    """
-    signing, wrapping, pseudonyms = (_read_key(folder / file) for file in (_SIGNING, _WRAPPING, _PSEUDONYMS))
-    return KeyRing(name, Ed25519PrivateKey.from_private_bytes(signing), wrapping, pseudonyms)
-
-
-def _read_key(path: Path) -> bytes:
-    try:
-        mode = stat.S_IMODE(path.stat().st_mode)
-        raw = path.read_bytes()
-    except OSError:
-        raise IntegrityError(f"{path}: the key cannot be read", "Restore the folder of keys from its backup.") from None
-    if mode & 0o077:
-        raise IntegrityError(f"{path}: others may read this key (mode {mode:03o})", f"Run 'chmod 600 {path}'.")
-    if len(raw) != _KEY_BYTES:
-        raise IntegrityError(f"{path}: {len(raw)} bytes where {_KEY_BYTES} belong", "Restore it from its backup.")
-    return raw
-
-
 def public_key_pem(key: PublicKey) -> bytes:
-    """The key as others read it (SubjectPublicKeyInfo, RFC 8410)."""
-    public = Ed25519PublicKey.from_public_bytes(key.raw)
-    return public.public_bytes(serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo)
+    """The key as others read it (SubjectPublicKeyInfo, RFC 8410), and after it the former ones."""
+    encoding, form = serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo
+    keys = (Ed25519PublicKey.from_public_bytes(raw) for raw in (key.raw, *key.former))
+    return b"".join(public.public_bytes(encoding, form) for public in keys)
 
 
 def public_key_from_pem(name: str, pem: bytes) -> PublicKey:
-    """Raises IntegrityError where the text holds no Ed25519 public key."""
+    """Raises IntegrityError where the text holds anything but Ed25519 public keys."""
+    blocks = [block + _PEM_END for block in pem.split(_PEM_END)[:-1]]
     try:
-        public = serialization.load_pem_public_key(pem)
+        keys = [serialization.load_pem_public_key(block) for block in blocks]
     except (ValueError, UnsupportedAlgorithm):
-        public = None
-    if not isinstance(public, Ed25519PublicKey):
+        keys = []
+    raw = [key.public_bytes_raw() for key in keys if isinstance(key, Ed25519PublicKey)]
+    if not raw or len(raw) < len(keys):
         raise IntegrityError(f"the public key of '{name}' is no Ed25519 key")
-    return PublicKey(name, public.public_bytes_raw())
+    return PublicKey(name, raw[0], tuple(raw[1:]))
+
+
+def _signed_by(raw: bytes, signature: bytes, message: bytes) -> bool:
+    try:
+        Ed25519PublicKey.from_public_bytes(raw).verify(signature, message)
+    except (InvalidSignature, ValueError):
+        return False
+    return True

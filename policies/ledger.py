@@ -23,7 +23,7 @@ from policies.releases import Release, epsilon_text, from_details
 Accountant = Callable[[Sequence[Sequence[Release]], float], float]
 """From the releases of each plan and a delta to epsilon."""
 SCHEMA_VERSION = 2
-COHORT = "cohort"  # in the place of a plan: releases about a cohort whose settings are constants of the program
+COHORT = "cohort"  # in the place of a plan: counts of a cohort, whose settings are constants of the program
 _PATIENCE = 60  # seconds that a booking waits while another one's accountant computes
 
 _metadata = sql.MetaData()
@@ -66,16 +66,21 @@ class Booking:
 
 
 def by_plan(made: Iterable[tuple[str, Release]]) -> list[list[Release]]:
-    """The releases of each plan, the oldest plan first; those about the cohort stand with it.
+    """The releases of each plan, the oldest plan first; counts of the cohort stand with the plan that was begun next.
 
-    They may, since nothing about them was decided after looking at a result.
+    They may, since they lead up to it: its noise was asked for before they were made. They do not stand with the plan
+    before them, whose results may have led to counting anew.
     """
     plans: dict[str, list[Release]] = {}
+    counts: list[Release] = []
     for plan, release in made:
-        plans.setdefault(plan, []).append(release)
-    constants = plans.pop(COHORT, [])
-    first, *rest = plans.values() or [[]]
-    return [constants + first, *rest]
+        if plan == COHORT:
+            counts.append(release)
+        elif plan in plans:
+            plans[plan].append(release)
+        else:
+            plans[plan], counts = [*counts, release], []
+    return [own for own in (*plans.values(), counts) if own]
 
 
 class Ledger:

@@ -66,7 +66,7 @@ def open_model(folder: Path, trusted: Path) -> SignedModel:
         raise IntegrityError(f"{folder}: unsigned or incomplete, so it is not loaded") from None
     statement = _statement(weights, sha256_hex(card_bytes))
     try:
-        trusted_key(trusted, signer).verify(raw, statement)
+        trusted_key(trusted, signer).verify_document(raw, statement)
     except IntegrityError as error:
         raise IntegrityError(f"{folder}: {error.message}, so it is not loaded") from None
     if folder.resolve().name != _name(statement):
@@ -82,13 +82,13 @@ def list_models(models: Path, trusted: Path) -> list[SignedModel]:
 
 
 def trust(trusted: Path, key: PublicKey) -> None:
-    """Believe models signed by this key from now on.
+    """Believe models signed by this key from now on, and those signed by the keys whose place it took.
 
     Raises:
         IntegrityError: another key of this name is trusted already; a person must remove it first.
     """
     path = trusted / f"{checked_name(key.name, 'signer')}.pem"
-    if path.exists() and path.read_bytes() != public_key_pem(key):
+    if path.exists() and trusted_key(trusted, key.name).raw not in (key.raw, *key.former):
         raise IntegrityError(f"{path}: another key of '{key.name}' is trusted here", "Compare both, and remove one.")
     write_whole(path, public_key_pem(key))
 

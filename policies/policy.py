@@ -3,22 +3,29 @@
 from __future__ import annotations
 
 import json
+import re
 import tomllib
+from collections.abc import Sequence
 from enum import StrEnum
 from importlib import resources
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, ValidationError
 
 from policies.errors import PolicyError
 from policies.files import sha256_hex
 
+_HEADER = re.compile(r"\s*\[\s*([^\]]+?)\s*\]")
+_KEY = re.compile(r"""\s*(?:["']([^"']*)["']|([\w-]+))\s*=""")
+
 
 class Role(StrEnum):
     CLINICIAN = "clinician"
     HOSPITAL_IT = "hospital_it"
     COMPLIANCE_OFFICER = "compliance_officer"
+    DATA_STEWARD = "data_steward"
+    RESEARCHER = "researcher"
 
 
 class LegalBasis(StrEnum):
@@ -108,9 +115,31 @@ class Training(_Section):
     UNSAFE_noise_seed: int | None = None
 
 
+class Consents(_Section):
+    """Whose data may be used for research: of all who did not refuse, or only of those who said yes."""
+
+    research: Literal["opt_out", "opt_in"] = "opt_out"
+
+
+class Witnesses(_Section):
+    """Other hospitals that sign this one's tree head, and whose logs this one watches (C2SP tlog-witness).
+
+    Attributes:
+        needed: signatures below which `confide audit verify --witnesses` fails.
+        hospitals: verifier keys, as 'confide keys export-public' prints them.
+    """
+
+    needed: int = Field(default=0, ge=0)
+    hospitals: tuple[str, ...] = ()
+
+
 class Extraction(_Section):
     smallest_probability: float = Field(ge=0, le=1)
     most_suggestions: int = Field(ge=1)
+
+
+class Audit(_Section):
+    keep_years: int = Field(ge=1)
 
 
 class Policy(_Section):
@@ -126,6 +155,9 @@ class Policy(_Section):
     reidentification: Reidentification
     training: Training
     extraction: Extraction
+    audit: Audit
+    consent: Consents = Consents()
+    witnesses: Witnesses = Witnesses()
     _digest: str = PrivateAttr("")
 
     @property
@@ -153,21 +185,36 @@ def load_policy(path: Path) -> Policy:
     except tomllib.TOMLDecodeError as error:
         raise PolicyError(f"{path}: {error}", "Correct that line; TOML wants key = value.") from None
     except ValidationError as error:
-        raise PolicyError(f"{path}: " + "; ".join(map(_explain, error.errors())), "Correct these keys.") from None
+        listed = "; ".join(_explain(problem, data.decode()) for problem in error.errors())
+        raise PolicyError(f"{path}: {listed}", "Correct these keys.") from None
     policy._digest = sha256_hex(data)
     return policy
 
 
-def _explain(problem: Any) -> str:
+def _explain(problem: Any, text: str) -> str:
     key = ".".join(map(str, problem["loc"]))
+    line = _line_of(problem["loc"], text)
     if problem["type"] == "extra_forbidden":
-        return f"unknown key '{key}'"
+        return f"line {line}: unknown key '{key}'"
     if problem["type"] == "missing":
-        return f"missing key '{key}'"
-    return f"key '{key}': {problem['msg'][0].lower()}{problem['msg'][1:]}"
+        return f"line {line}: missing key '{key}'"
+    return f"line {line}: key '{key}': {problem['msg'][0].lower()}{problem['msg'][1:]}"
+
+
+def _line_of(key: Sequence[str | int], text: str) -> int:
+    """Where a key stands, or the section that lacks it, or the first line."""
+    wanted, found, section = ".".join(map(str, key)) + ".", 1, ""
+    for number, line in enumerate(text.splitlines(), 1):
+        if header := _HEADER.match(line):
+            section = f"{header[1]}."
+            if wanted.startswith(section):
+                found = number
+        elif (name := _KEY.match(line)) and wanted.startswith(f"{section}{name[1] or name[2]}."):
+            return number
+    return found
 
 
 def default_policy_text(user: str) -> str:
-    """The commented policy that 'confide init' writes, with one person holding all three roles."""
+    """The commented policy that 'confide init' writes, with one person holding all roles."""
     text = resources.files("policies").joinpath("default.toml").read_text("utf-8")
     return text.replace("{user}", json.dumps(user, ensure_ascii=False))  # a JSON string is a TOML basic string

@@ -100,3 +100,8 @@ def epsilon_text(epsilon: float) -> str:
     # float(): an accountant may answer with numpy's. The precision holds the largest float, of 309 digits.
     digits = Decimal(repr(float(epsilon)))
     return str(digits.quantize(Decimal("0.001"), rounding=ROUND_CEILING, context=Context(prec=320)))
+
+
+# A hospital's count of its training patients, which a plan rests on. A constant of the program, so that nothing about
+# it is decided after looking at a patient. Much less noise would cost the training, much more the count's use.
+PATIENT_COUNT = GaussianRelease("20")

@@ -2,11 +2,12 @@
 
 WORKSPACE/
   policy.toml               the hospital's decisions
+  access.cedar              who may do what, where the hospital writes its own
   sites/<site>/             what belongs to one hospital and never leaves it
-    keys/ audit/ vault/ requests/ erasures/ reviews/ cache/ ledger.sqlite training.lock problems/ plans/ updates/
-    scores/
+    keys/ audit/ policies/ break-glass/ vault/ requests/ erasures/ reviews/ cache/ ledger.sqlite training.lock
+    problems/ plans/ updates/ scores/ federation/
   server/                   what belongs to the server
-    keys/ audit/ runs/
+    keys/ audit/ policies/ runs/ federation/
   models/<model>/           signed models, which both may read
   trusted/                  public keys whose models are believed
 """
@@ -20,7 +21,7 @@ from hashlib import sha256
 from pathlib import Path
 from urllib.parse import quote
 
-from policies.errors import InputError
+from policies.errors import InputError, PolicyError, StorageError
 
 WORKSPACE_VARIABLE = "CONFIDE_WORKSPACE"
 SERVER = "server"
@@ -41,6 +42,69 @@ def checked_name(name: str, what: str) -> str:
 
 
 @dataclass(frozen=True)
+class FederationFolder:
+    """What joins a site or the server to a federation of machines, and what its processes leave behind."""
+
+    root: Path
+
+    @property
+    def authority(self) -> Path:
+        """The federation's own certificate authority; its key is the server's alone."""
+        return self.root / "authority.pem"
+
+    @property
+    def authority_key(self) -> Path:
+        return self.root / "authority.key"
+
+    @property
+    def certificate(self) -> Path:
+        """What the server shows to the sites."""
+        return self.root / "server.pem"
+
+    @property
+    def certificate_key(self) -> Path:
+        return self.root / "server.key"
+
+    @property
+    def node_key(self) -> Path:
+        """By which the server knows this site's node."""
+        return self.root / "node.key"
+
+    @property
+    def executor_secret(self) -> Path:
+        """By which Flower's process knows the executor beside it."""
+        return self.root / "executor.secret"
+
+    @property
+    def control_secret(self) -> Path:
+        """By which the server knows who may start runs and admit nodes."""
+        return self.root / "control.secret"
+
+    @property
+    def roster(self) -> Path:
+        """Who takes part, with everyone's public keys."""
+        return self.root / "roster.json"
+
+    @property
+    def database(self) -> Path:
+        """Flower's own state of the server: nodes, runs, messages on their way."""
+        return self.root / "superlink.sqlite"
+
+    @property
+    def lock(self) -> Path:
+        """Held by the one supervisor that may run here."""
+        return self.root / "running.lock"
+
+    @property
+    def state(self) -> Path:
+        """What the supervisor last saw of its processes."""
+        return self.root / "state.json"
+
+    def log(self, process: str) -> Path:
+        return self.root / "logs" / f"{checked_name(process, 'process')}.log"
+
+
+@dataclass(frozen=True)
 class Home:
     """What a site and the server both have: keys of their own, and a log."""
 
@@ -52,8 +116,34 @@ class Home:
         return self.root / "keys"
 
     @property
+    def ring(self) -> Path:
+        """Its secrets, for the owner's eyes only."""
+        return self.keys / "ring.key"
+
+    @property
     def audit(self) -> Path:
         return self.root / "audit"
+
+    @property
+    def seen_policy(self) -> Path:
+        """The digests of the policy that was in force when this home was last opened."""
+        return self.root / "policies" / "seen.json"
+
+    def policy_copy(self, digest: str) -> Path:
+        """A policy file or an access policy that was in force once."""
+        return self.root / "policies" / checked_name(digest, "digest")
+
+    def grants(self, actor: str, patient: str) -> Path:
+        """Where the break-glass grants of one account for one patient lie."""
+        return self.all_grants / sha256(f"{actor}\0{patient}".encode()).hexdigest()[:16]  # a name may hold anything
+
+    @property
+    def all_grants(self) -> Path:
+        return self.root / "break-glass"
+
+    @property
+    def federation(self) -> FederationFolder:
+        return FederationFolder(self.root / "federation")
 
 
 @dataclass(frozen=True)
@@ -86,6 +176,21 @@ class SiteHome(Home):
         """Every folder that holds patient data under keys of patients: what an erasure must reach."""
         caches = self.root / _CACHE
         return (self.vault, *(sorted(caches.iterdir()) if caches.is_dir() else ()))
+
+    @property
+    def consents(self) -> Path:
+        """What patients refused or allowed, signed."""
+        return self.root / "consents.json"
+
+    @property
+    def cosigned(self) -> Path:
+        """The newest tree head of this log that witnesses signed."""
+        return self.audit / "cosigned"
+
+    @property
+    def witnessed(self) -> Path:
+        """Tree heads of other hospitals' logs that this one signed, and those that it refused."""
+        return self.root / "witnessed"
 
     @property
     def requests(self) -> Path:
@@ -141,6 +246,10 @@ class SiteHome(Home):
         """An approved plan, with the folder of the data that it may use."""
         return self.root / "plans" / f"{checked_name(plan, 'plan')}.json"
 
+    def stopped(self, plan: str) -> Path:
+        """Says that a withdrawal of consent ended a plan here."""
+        return self.root / "plans" / f"{checked_name(plan, 'plan')}.stopped"
+
     def cache(self, plan: str) -> Path:
         """Encrypted hidden states of the frozen layers."""
         return self.root / _CACHE / checked_name(plan, "plan")
@@ -165,9 +274,32 @@ class Workspace:
         """The folder that was asked for, else $CONFIDE_WORKSPACE, else ./confide-workspace."""
         return cls(chosen or Path(os.environ.get(WORKSPACE_VARIABLE) or DEFAULT_WORKSPACE))
 
+    @classmethod
+    def existing(cls, chosen: Path | None = None) -> Workspace:
+        """As `find`.
+
+        Raises:
+            PolicyError: there is no such folder.
+            StorageError: this account may not read it.
+        """
+        found = cls.find(chosen)
+        if not found.root.is_dir():
+            raise PolicyError(
+                f"{found.root}: there is no workspace here, so nothing runs",
+                "Run 'confide init' to make one, or name yours with --workspace.",
+            )
+        if not os.access(found.root, os.R_OK | os.X_OK):
+            raise StorageError(f"{found.root}: this account may not read it", "Run this as the account that owns it.")
+        return found
+
     @property
     def policy(self) -> Path:
         return self.root / "policy.toml"
+
+    @property
+    def access(self) -> Path:
+        """The hospital's own access policy in Cedar, in the place of the installed one."""
+        return self.root / "access.cedar"
 
     @property
     def server(self) -> ServerHome:

@@ -20,7 +20,7 @@ import tomllib
 from enum import StrEnum
 from pathlib import Path
 from types import ModuleType
-from typing import NamedTuple
+from typing import Literal, NamedTuple, get_args, get_origin
 
 import pytest
 from pydantic import BaseModel
@@ -299,6 +299,10 @@ def allowed(kind: object, metadata: list[object]) -> str:
         return "whole number, or absent"
     if isinstance(kind, type) and issubclass(kind, StrEnum):
         return ", ".join(kind)
+    if get_origin(kind) is Literal:
+        return ", ".join(get_args(kind))
+    if kind == tuple[str, ...]:
+        return "list of text"
     if kind is bool:
         return "true, false"
     if kind is str:
@@ -314,7 +318,9 @@ def allowed(kind: object, metadata: list[object]) -> str:
 
 def written(value: object) -> str:
     if isinstance(value, dict):
-        return "you, in all three roles"
+        return "you, in all roles"
+    if value == []:
+        return "none"
     return str(value).lower() if isinstance(value, bool) else f"{value:g}" if isinstance(value, float) else str(value)
 
 

@@ -15,23 +15,26 @@ from itertools import islice
 from pathlib import Path
 from typing import IO, Any
 
+from clinical.deid.consents import Refusals, take_consents
 from clinical.deid.custody import Custody
 from clinical.deid.journal import Journal, Progress
-from clinical.deid.output import Output
+from clinical.deid.output import Output, tables_without_text
 from clinical.deid.people import People
 from clinical.deid.pool import Batch, Engine, mapped
+from clinical.deid.refusals import check_request, refuse_filled
 from clinical.deid.tally import Tally
 from clinical.deid.worker import QUARANTINE, Done, Work
 from clinical.formats.detect import MixedSource, open_source
 from clinical.formats.source import Problem
 from clinical.manifest import read_manifest, write_manifest
 from policies.access import Action, Purpose
-from policies.audit import Event
 from policies.errors import InputError, IntegrityError
+from policies.events import Event
 from policies.files import OWNER_ONLY, canonical_json, file_sha256, sha256_hex, storage_errors, write_whole
 from policies.guard import Site
 from policies.keys import PublicKey
-from policies.legal import check_basis, clauses, statement
+from policies.legal import clauses, statement
+from privacy.consent import consent_digest
 from privacy.formats.columns import column_rules
 from privacy.subject import Settings
 
@@ -97,21 +100,21 @@ def deidentify_source(
     Raises:
         AccessDenied: the account may not de-identify.
         PolicyError: the policy's legal basis does not allow what the policy wants.
-        InputError: nothing in `source` can be read, or `out` holds what Confide did not write.
+        InputError: nothing in `source` can be read, or `out` holds what this site did not write.
         StorageError: the disk refused; `out` stands as it was.
     """
     site.guard.permit(Action.DEIDENTIFY, Purpose.OPERATIONS)
     rules = site.guard.policy.deidentification
-    check_basis(rules)
-    _refuse_nested(source, out)
-    _refuse_foreign(out, options.overwrite, site.keys.public)
+    key = site.keys.public
+    check_request(rules, source, out, key, columns=options.columns, overwrite=options.overwrite)
     started = datetime.now(UTC)
     opened = open_source(
         source, largest_note=rules.largest_note_bytes, columns=options.columns, patient=options.patient
     )
     hashes = [file_sha256(path) for path in opened.paths]
     site.guard.record(Event.EXPORT_READ, files=len(hashes), sha256=sha256_hex("\n".join(sorted(hashes)).encode()))
-    with storage_errors(out), _unfinished(out) as folder:
+    take_consents(site, opened)
+    with site.guard.log.running("deid"), storage_errors(out), _unfinished(out) as folder:
         job = _Job(site, opened, hashes, options, folder, options.as_of or started.year)
         job.run(advance or (lambda _: None))
         if not job.tally.records:
@@ -119,7 +122,7 @@ def deidentify_source(
             raise InputError("no record here could be used", f"What was wrong: {job.problem_file}", file=source)
         manifest = job.sign()
         site.guard.record(Event.RECORDS_DEIDENTIFIED, manifest=manifest, **job.facts())
-        _refuse_foreign(out, options.overwrite, site.keys.public)  # another job may have been quicker
+        refuse_filled(out, options.overwrite, key)  # another job may have been quicker
         _move(folder, out)
     seconds = (datetime.now(UTC) - started).total_seconds()
     return DeidReport(
@@ -158,6 +161,7 @@ class _Job:
                 journal.add(len(batch), output.sync(), _synced(problems), counts, new)
                 self.patients.update(new)
                 self.tally.merge(counts)
+                self.site.guard.log.heartbeat()
                 advance(len(batch))
         self.unfinished.replace(self.problem_file)
         write_whole(self.loss_file, canonical_json(dict(self.tally.loss.most_common())) + b"\n", OWNER_ONLY)
@@ -174,6 +178,7 @@ class _Job:
         body = {
             **policy.deidentification.model_dump(mode="json", exclude={"largest_note_bytes"}),
             **self.facts(),
+            "tables_without_text": tables_without_text(self.folder, column_rules(self.options.columns)),
             "policy": policy.digest,
             "as_of": self.as_of,
             "clauses": clauses(policy.deidentification),
@@ -204,7 +209,8 @@ class _Job:
         # In their order, and with what is not read: records and problems are counted.
         files = [[path.name, digest] for path, digest in zip(self.source.paths, self.hashes, strict=True)]
         unread = [[problem.file, problem.kind] for problem in self.source.problems]
-        parts = [files, unread, policy, self.as_of, columns, self.options.patient, version("confide"), erased]
+        given = consent_digest(self.site)
+        parts = [files, unread, policy, self.as_of, columns, self.options.patient, version("confide"), erased, given]
         return sha256_hex(canonical_json(parts))
 
     def _resume(self, journal: Journal) -> Progress:
@@ -240,6 +246,7 @@ class _Job:
     def _items(self, custody: Custody, people: People) -> Iterator[Work | Problem]:
         """Records with their patients, in the order of the source."""
         patient = lru_cache(maxsize=1024)(self.source.patient)
+        refusals = Refusals.of(self.site)
         for record in self.source.records():
             if isinstance(record, Problem):
                 yield record
@@ -249,6 +256,9 @@ class _Job:
             elif record.kind == "Patient" and record.patient_id in people.repeated:
                 message = "an earlier Patient has the same record number; this one adds nothing and is left out"
                 yield Problem(record.file, record.line, "patient again", message)
+            elif record.patient_id and refusals.holds(record.patient_id, patient(record.patient_id)):
+                message = "the patient refused research, or did not allow it where the policy says opt_in; left out"
+                yield Problem(record.file, record.line, "no consent", message)
             else:
                 work = Work(record, patient(record.patient_id) if record.patient_id else None)
                 yield replace(work, tokens=custody.tokens(work))
@@ -293,28 +303,6 @@ def _synced(stream: IO[bytes]) -> int:
     return stream.tell()
 
 
-def _refuse_nested(source: Path, out: Path) -> None:
-    """One inside the other: replacing OUT would take the records of IN with it."""
-    one, other = source.resolve(), out.resolve()
-    if one == other or one in other.parents or other in one.parents:
-        raise InputError("IN and OUT lie in one another", "Name a folder beside IN.", file=out)
-
-
-def _refuse_foreign(out: Path, overwrite: bool, key: PublicKey) -> None:
-    """Only what this site signed, and nothing else beside it, may be replaced."""
-    if not out.exists() or (out.is_dir() and not any(out.iterdir())):
-        return
-    try:
-        read_manifest(out, key)
-        ours = all(path.is_file() for path in out.iterdir())
-    except (OSError, InputError, IntegrityError):
-        ours = False
-    if not ours:
-        raise InputError("not empty, and not written by Confide", "Name a new folder.", file=out)
-    if not overwrite:
-        raise InputError("holds de-identified records already", "Name a new folder, or add --overwrite.", file=out)
-
-
 @contextmanager
 def _unfinished(out: Path) -> Iterator[Path]:
     """The folder beside `out` in which a job works; one process at a time."""
@@ -337,7 +325,6 @@ def _move(folder: Path, out: Path) -> None:
     shutil.rmtree(older, ignore_errors=True)
     if out.exists():
         out.rename(older)
-    folder.chmod(0o755)
     try:
         folder.rename(out)
     except OSError:

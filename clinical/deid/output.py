@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import IO, Self
 
 from policies.files import canonical_json, write_whole
+from privacy.formats.columns import ColumnRules
 from privacy.records import DeidentifiedRecord, Format
 from privacy.vault.codes import replace_codes
 
@@ -55,7 +56,7 @@ class Output(ExitStack):
                     self._add(name, _row(list(record.body)), {})
                 self._add(name, _row([str(value) for value in record.body.values()]), codes)
             case Format.TEXT:
-                name = replace_codes(f"{record.record}.txt", codes)
+                name = replace_codes(text_file(record.record), codes)
                 write_whole(self._folder / name, record.body.encode())
                 line = canonical_json({"file": name, "patient": record.patient, "record": record.record}).decode()
                 self._add(DOCUMENTS, line + "\n", codes)
@@ -76,6 +77,21 @@ class Output(ExitStack):
             path.touch()
             self._files[name] = self.enter_context(path.open("r+b"))
         return self._files[name]
+
+
+def tables_without_text(folder: Path, rules: ColumnRules) -> list[str]:
+    """Tables of a folder that hold no free text, as one that says whose text each is: their rows are no notes."""
+    found = []
+    for path in sorted(folder.glob("table-*.csv")):
+        with path.open(encoding="utf-8", newline="") as stream:
+            if all(rules.rule(column) != "text" for column in next(csv.reader(stream))):
+                found.append(path.name)
+    return found
+
+
+def text_file(code: str) -> str:
+    """The name of the file that a text is written to, by the code of its document."""
+    return f"{code}.txt"
 
 
 def _row(values: list[str]) -> str:

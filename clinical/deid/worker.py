@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from clinical.deid.output import text_file
 from clinical.formats.source import Problem
 from clinical.loss import clinical_loss
 from policies.files import canonical_json
@@ -105,6 +106,7 @@ class Worker:
             return body, note_of(parse_message(body)), dropped
         if record.format is Format.CSV:
             row, dropped = deidentify_row(record.body, self._columns, subject)
+            row = {h: text_file(v) if v and self._columns.rule(h) == "file" else v for h, v in row.items()}
             return row, row_text(row, self._columns), dropped
         if record.format is Format.TEXT:
             text = subject.text(record.body)

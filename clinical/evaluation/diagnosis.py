@@ -14,9 +14,10 @@ from numpy.typing import NDArray
 from clinical.dataset import Dataset, read_dataset, split, target
 from clinical.diagnosis import ConditionModel
 from policies.access import Action, Purpose
-from policies.audit import Event
 from policies.errors import InputError
+from policies.events import Event
 from policies.guard import Site
+from privacy.consent import refused
 
 RESAMPLES = 1000
 _SEED = 0
@@ -68,6 +69,8 @@ def evaluate_held_back(site: Site, model: ConditionModel, folder: Path) -> Diagn
     """
     site.guard.permit(Action.EVALUATE, Purpose.RESEARCH)
     dataset = split(read_dataset(folder, model.rule), model.split_key, model.held_back)[1]
+    refusing = refused(site, Purpose.RESEARCH, dataset.patients)
+    dataset = dataset.only([patient for patient in dataset.patients if patient not in refusing])
     scores = evaluate_diagnosis(model, dataset)
     site.guard.record(Event.EVALUATED, model=model.name, patients=scores.patients, notes=scores.notes)
     return scores

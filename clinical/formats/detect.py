@@ -11,11 +11,11 @@ from pathlib import Path
 from typing import Any
 
 from clinical.attachments import LARGEST_NOTE
-from clinical.formats.fhir import open_fhir
+from clinical.formats.fhir import FhirSource, open_fhir
 from clinical.formats.hl7 import open_hl7
 from clinical.formats.merging import merged
 from clinical.formats.source import Place, Problem, Source
-from clinical.formats.table import header_fault, looks_like_table, open_table
+from clinical.formats.table import check_headers, header_fault, looks_like_table, open_table
 from clinical.formats.text import is_html, open_text
 from clinical.manifest import MANIFEST
 from policies.errors import InputError
@@ -80,6 +80,12 @@ class MixedSource:
                 yield person
         self._indexed = True
 
+    def consents(self) -> Iterator[Mapping[str, Any]]:
+        """Every FHIR Consent resource; other formats have none."""
+        for part in self.parts:
+            if isinstance(part, FhirSource):
+                yield from part.consents()
+
     def _known(self, patient_id: str) -> list[Mapping[str, Any]]:
         found = []
         for part in self.parts:
@@ -111,10 +117,23 @@ def open_source(
         patient: the medical record number of the patient whose all plain texts are that no table names.
 
     Raises:
-        InputError: nothing here can be read, it is a table of nobody, or Confide wrote it as surrogates or as texts.
+        InputError: as `files_by_format`.
+    """
+    paths, problems = files_by_format(source, columns)
+    return _opened(paths, problems, largest_note, columns, patient)
+
+
+def files_by_format(
+    source: Path, columns: Path | None = None
+) -> tuple[Mapping[Format, tuple[Path, ...]], tuple[Problem, ...]]:
+    """The files of a source by what each begins as, and those that are not read; no record is looked at yet.
+
+    Raises:
+        InputError: there is none, nothing of it or of `columns` can be read, it is a table of nobody, or Confide wrote
+            it as surrogates or texts.
     """
     _refuse_own(source if source.is_dir() else source.parent)
-    rules = column_rules(columns)
+    rules = _column_rules(columns)
     found: dict[Format, list[Path]] = {kind: [] for kind in Format}
     problems = []
     for path in _files(source):
@@ -127,7 +146,15 @@ def open_source(
     if not paths:
         reasons = ", ".join(sorted({problem.kind for problem in problems})) or "no files"
         raise InputError(f"nothing here can be read ({reasons})", f"Bring {_READABLE}.", file=source)
-    return _opened(paths, tuple(problems), largest_note, columns, patient)
+    check_headers(paths.get(Format.CSV, ()), rules)
+    return paths, tuple(problems)
+
+
+def _column_rules(columns: Path | None) -> ColumnRules:
+    if columns and not columns.is_file():
+        hint = "Name a TOML file that says what your columns hold: [columns] YOUR_COLUMN = 'mrn'."
+        raise InputError("no such file, so no rules of columns", hint, file=columns)
+    return column_rules(columns)
 
 
 def _in_folder(path: Path, rules: ColumnRules) -> Format | Problem:
@@ -195,7 +222,7 @@ def _opened(
 def _files(source: Path) -> list[Path]:
     """The files of a folder, without Confide's own manifest."""
     if not source.exists():
-        raise InputError("no such file or folder", file=source)
+        raise InputError("no such file or folder", "Name a file or folder of records.", file=source)
     if not source.is_dir():
         return [source]
     return sorted(path for path in source.iterdir() if path.name != MANIFEST or not _own_manifest(source))

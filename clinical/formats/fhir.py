@@ -80,6 +80,13 @@ class FhirSource:
                     people = (resource, *contained_in(resource))
                     yield from (p for p in people if p.get("resourceType") in _PEOPLE and _is_person(p))
 
+    def consents(self) -> Iterator[Mapping[str, Any]]:
+        """Every Consent resource."""
+        for path in self.paths:
+            for _, chunk in self._chunks(path):
+                if chunk is not None and b'"Consent"' in chunk:
+                    yield from (r for r in _resources(chunk) if r.get("resourceType") == "Consent")
+
     def _index(self) -> None:
         hashes: dict[str, str] = {}
         for path in self.paths:

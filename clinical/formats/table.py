@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from io import StringIO
 from pathlib import Path
@@ -99,11 +99,16 @@ def open_table(paths: tuple[Path, ...], rules: Path | None = None, largest_note:
         InputError: a table has no column with the patient's number, or two columns of one name.
     """
     source = TableSource(paths, column_rules(rules), largest_note)
-    for path in paths:
-        if fault := header_fault(path, source.rules):
-            raise InputError(fault.message, fault.hint, file=path, kind=fault.kind)
+    check_headers(paths, source.rules)
     source._index()
     return source
+
+
+def check_headers(paths: Iterable[Path], rules: ColumnRules) -> None:
+    """Raises InputError for the first table of which nothing can be used."""
+    for path in paths:
+        if fault := header_fault(path, rules):
+            raise InputError(fault.message, fault.hint, file=path, kind=fault.kind)
 
 
 def looks_like_table(text: str, rules: ColumnRules) -> bool:

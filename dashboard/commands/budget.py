@@ -30,7 +30,7 @@ def show(site: SitesOption = None, as_json: JsonOption = False, workspace: Works
     from policies.guard import open_site
     from policies.workspace import Workspace
 
-    place, found = Workspace.find(workspace), []
+    place, found = Workspace.existing(workspace), []
     for home in chosen_sites(place, site):
         opened = open_site(place, home.name)
         opened.guard.permit(Action.VIEW_BUDGET, Purpose.OPERATIONS)
@@ -73,12 +73,13 @@ def _study(plan: str, bookings: Sequence[Booking], delta: float) -> dict[str, An
     """What one plan took, as if it were the only one."""
     from collections import Counter
 
+    from policies.ledger import COHORT
     from policies.releases import epsilon_text
     from privacy.training.accounting import epsilon
 
     states = Counter(booking.state.value for booking in bookings)
     return {
-        "plan": plan[:12],
+        "plan": "count of patients" if plan == COHORT else plan[:12],
         "spent": states["spent"],
         "reserved": states["reserved"],
         "refunded": states["refunded"],

@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from dashboard.options import JsonOption, KeyOption, SiteOption, WorkspaceOption, chosen_key, chosen_site
+from dashboard.options import JsonOption, KeyOption, SiteOption, WorkspaceOption, chosen_key, chosen_site, site_with
 from policies.errors import InputError
+from policies.workspace import Workspace
 
 if TYPE_CHECKING:
     from clinical.review import Review, ReviewNote
@@ -35,9 +36,11 @@ def draw(
     [dim]Example: confide certify draw deid/north --notes 100[/]
     """
     from clinical import review as reviewing
+    from clinical.manifest import signed_site
     from dashboard.console import say, table
 
-    drawn = reviewing.draw(_site(site, workspace), folder, notes, seed)
+    opened = chosen_site(Workspace.existing(workspace), site or signed_site(folder))
+    drawn = reviewing.draw(opened, folder, notes, seed)
     rows = [(stratum.name, stratum.notes, stratum.drawn) for stratum in drawn.sample.strata]
     table(f"review {drawn.id}", ("stratum", "notes", "drawn"), rows)
     say(f"drew {drawn.sample.drawn} of {drawn.sample.notes} notes with seed {drawn.seed}")
@@ -56,7 +59,7 @@ def review(review_id: ReviewArgument, site: SiteOption = None, workspace: Worksp
     from clinical import review as reviewing
     from dashboard.console import say
 
-    opened = _site(site, workspace)
+    opened = _site(review_id, site, workspace)
     chosen = reviewing.open_review(opened, review_id)
     while note := reviewing.next_note(opened, chosen):
         reviewing.submit(opened, chosen, note.record, _asked(chosen, note))
@@ -72,7 +75,7 @@ def status(review_id: ReviewArgument, site: SiteOption = None, workspace: Worksp
     from clinical import review as reviewing
     from dashboard.console import say, table
 
-    opened = _site(site, workspace)
+    opened = _site(review_id, site, workspace)
     chosen = reviewing.open_review(opened, review_id)
     rows = [(p.reviewer, p.done, p.of) for p in reviewing.progress(opened, chosen)]
     table(f"review {chosen.id}, drawn {chosen.drawn_on}", ("account", "judged", "of"), rows)
@@ -95,7 +98,7 @@ def sign(
     from dashboard.console import say
     from policies.files import write_whole
 
-    opened = _site(site, workspace)
+    opened = _site(review_id, site, workspace)
     path = reviewing.sign(opened, reviewing.open_review(opened, review_id))
     _show(reviewing.read_certificate(path, opened.keys.public))
     if out:
@@ -128,10 +131,9 @@ def verify(
     say(f"verified: signed by the key of '{name}'")
 
 
-def _site(site: str | None, workspace: Path | None) -> Site:
-    from policies.workspace import Workspace
-
-    return chosen_site(Workspace.find(workspace), site)
+def _site(review_id: str, site: str | None, workspace: Path | None) -> Site:
+    place = Workspace.existing(workspace)
+    return site_with(place, site, f"a review '{review_id}'", lambda home: home.review(review_id).exists())
 
 
 def _asked(review: Review, note: ReviewNote) -> list[Mark]:
@@ -147,7 +149,7 @@ def _asked(review: Review, note: ReviewNote) -> list[Mark]:
         category = typer.prompt(f"what are they ({', '.join(review.categories)})").strip().upper()
         try:
             if category not in review.categories:
-                raise InputError(f"'{category}' is no category")
+                raise InputError(f"'{category}' is no category", f"Use one of: {', '.join(review.categories)}.")
             marks = marks_of(note.text, words, category)
         except InputError as error:
             say(f"{error.message}. {error.hint}")

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import re
+from collections import Counter
+from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -13,6 +16,8 @@ from policies.errors import InputError
 
 if TYPE_CHECKING:
     from clinical.deid import DeidReport
+
+_MOST_LEFT_OUT = 20  # lines of the table; each is in the file
 
 
 def deid(
@@ -43,21 +48,32 @@ def deid(
     """
     from clinical.deid import Options, deidentify_source
     from clinical.deid.pool import Engine
+    from clinical.deid.refusals import check_request
     from dashboard.console import progress
     from policies.guard import open_site
+    from policies.policy import load_policy
     from policies.workspace import Workspace
 
-    if not source.exists():  # before a site is made for a mistyped name
-        raise InputError("no such file or folder", "Name a file or folder of records.", file=source)
     if engine not in list(Engine):
         raise InputError(f"'{engine}' is no engine", f"Choose one of {', '.join(Engine)}.")
+    place = Workspace.existing(workspace)
+    rules = load_policy(place.policy).deidentification
     name = site or re.sub(r"[^a-z0-9_.-]+", "-", source.resolve().name.lower()).strip("-_.")
-    opened = open_site(Workspace.find(workspace), name)
+    if not place.site(name).root.is_dir():  # no site is made for a job that is refused
+        check_request(rules, source, out, None, columns=columns, overwrite=overwrite)
+    opened = open_site(place, name)
     options = Options(workers, Engine(engine), overwrite, columns=columns, patient=patient)
-    with progress("records") as bar:
-        task = bar.add_task(f"de-identifying {name}", total=count_lines(source))
-        report = deidentify_source(opened, source, out, options, lambda done: bar.advance(task, done))
-        bar.update(task, total=bar.tasks[task].completed)
+    bar = progress("records")
+    with ExitStack() as shown:
+
+        def advance(done: int) -> None:
+            if not bar.tasks:  # nothing stands in the way any more
+                shown.enter_context(bar)
+                bar.add_task(f"de-identifying {name}", total=count_lines(source))
+            bar.advance(bar.task_ids[0], done)
+
+        report = deidentify_source(opened, source, out, options, advance)
+        bar.update(bar.task_ids[0], total=bar.tasks[0].completed)
     show(name, out, report)
 
 
@@ -70,6 +86,17 @@ def count_lines(source: Path) -> int:
 def _lines(path: Path) -> int:
     with path.open("rb") as stream:
         return sum(chunk.count(b"\n") for chunk in iter(lambda: stream.read(1 << 20), b""))
+
+
+def left_out(problem_file: Path) -> list[tuple[str, str, int]]:
+    """How many records of each file were left out and why, the most first; what is rare is summed up at the end."""
+    with problem_file.open("rb") as stream:
+        problems = map(json.loads, stream)
+        counts = Counter((problem["file"], problem["kind"]) for problem in problems).most_common()
+    rows = [(file, kind, times) for (file, kind), times in counts]
+    rest = rows[_MOST_LEFT_OUT:]
+    more = [(f"{len(rest)} lines more", "", sum(times for *_, times in rest))] if rest else []
+    return [*rows[:_MOST_LEFT_OUT], *more]
 
 
 def show(site: str, out: Path, report: DeidReport) -> None:
@@ -88,8 +115,8 @@ def show(site: str, out: Path, report: DeidReport) -> None:
     if dropped := sum(report.dropped.values()):
         say(f"{dropped} elements of records that no rule lets through were dropped")
     if report.problems:
-        table("left out", ("why", "records"), sorted(report.problems.items()))
-        say(f"file and line of each: {report.problem_file}")
+        table("left out", ("file", "why", "records"), left_out(report.problem_file))
+        say(f"line of each, and what to do: {report.problem_file}")
     if report.guards:
         table("what the guards saw", ("kind", "times"), sorted(report.guards.items()))
     say(f"clinical words that vanished with identifiers: {report.loss_file}")

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from dashboard.options import PurposeOption, SiteOption, WorkspaceOption, chosen_purpose, chosen_site
+from dashboard.options import SiteOption, WorkspaceOption, chosen_purpose, chosen_site
 from policies.workspace import Workspace
 
 if TYPE_CHECKING:
@@ -19,7 +19,9 @@ app = typer.Typer(no_args_is_help=True, help="Erase a patient, and check the pro
 @app.command("patient")
 def erase(
     patient: Annotated[str, typer.Argument(metavar="PATIENT", help="The pseudonym, as it stands in the records.")],
-    purpose: PurposeOption,
+    purpose: Annotated[
+        str, typer.Option(help="Purpose of use by its HL7 code: PATRQT (the patient asks) or HLEGAL (the law does).")
+    ],
     yes: Annotated[bool, typer.Option("--yes", help="Do not ask again.")] = False,
     site: SiteOption = None,
     workspace: WorkspaceOption = None,
@@ -28,9 +30,12 @@ def erase(
 
     [dim]Example: confide erase patient 0f3c51d2a7b84e6690c1d2e3f4a5b6c7 --purpose PATRQT[/]
     """
+    from policies.access import Action
     from privacy.vault.erasure import erase_patient
 
-    opened, wanted = chosen_site(Workspace.find(workspace), site), chosen_purpose(purpose)
+    place = Workspace.existing(workspace)
+    wanted = chosen_purpose(place, purpose, Action.ERASE)
+    opened = chosen_site(place, site)
     if not yes:
         typer.confirm(f"Destroy all that {opened.name} can read of patient {patient}? It cannot be undone.", abort=True)
     _show(erase_patient(opened, patient, wanted))
@@ -47,9 +52,10 @@ def verify(
     [dim]Example: confide erase verify confide-workspace/sites/north/erasures/PROOF.json[/]
     """
     from dashboard.console import say
-    from privacy.vault.erasure import verify_erasure
+    from privacy.vault.erasure import erased_site, verify_erasure
 
-    done = verify_erasure(chosen_site(Workspace.find(workspace), site), proof)
+    place = Workspace.existing(workspace)
+    done = verify_erasure(chosen_site(place, site or erased_site(proof)), proof)
     say("the proof holds: it is signed by the site, the log tells the same, and no key of this patient is left")
     _show(done)
 

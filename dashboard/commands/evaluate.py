@@ -77,7 +77,7 @@ def diagnosis(
     from dashboard.commands.train import open_cohort
     from policies.workspace import Workspace
 
-    place = Workspace.find(workspace)
+    place = Workspace.existing(workspace)
     scores: dict[str, DiagnosisScores] = {}
     loaded = None
     for folder in data:

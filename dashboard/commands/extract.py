@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from dashboard.options import JsonOption, SiteOption, WorkspaceOption, chosen_site
+from dashboard.options import JsonOption, SiteOption, WorkspaceOption, chosen_model, chosen_site
 from policies.errors import InputError
 
 if TYPE_CHECKING:
@@ -38,7 +38,7 @@ def extract(
     from policies.access import Action, Purpose
     from policies.workspace import Workspace
 
-    place = Workspace.find(workspace)
+    place = Workspace.existing(workspace)
     opened = chosen_site(place, site)
     opened.guard.permit(Action.EXTRACT, Purpose.TREATMENT)
     text = read_note_file(note, opened.guard.policy.deidentification.largest_note_bytes)
@@ -60,17 +60,19 @@ def read_note_file(path: Path, largest: int) -> str:
     try:
         data = sys.stdin.buffer.read() if str(path) == "-" else path.read_bytes()
     except OSError as error:
-        raise InputError(f"cannot be read ({error.strerror})", file=path) from None
+        raise InputError(f"cannot be read ({error.strerror})", "Name a file with one note.", file=path) from None
     if not data.strip():
-        raise InputError("the note is empty", file=path)
+        raise InputError("the note is empty", "Name a file that holds a note, or - and write one.", file=path)
     if len(data) > largest:
-        raise InputError(f"{len(data)} bytes; the policy's largest note has {largest}", file=path)
+        hint = "Split it, or let 'largest_note_bytes' in the policy be raised."
+        raise InputError(f"{len(data)} bytes; the policy's largest note has {largest}", hint, file=path)
     if data.lstrip()[:1] == b"{":
         try:
             content = json.loads(data)["content"]
             return "\n".join(read_attachment(part["attachment"], largest) for part in content)
         except (ValueError, KeyError, TypeError):
-            raise InputError("JSON, but no DocumentReference with content", file=path) from None
+            hint = "Name one FHIR DocumentReference (of an NDJSON file one line), or the text itself."
+            raise InputError("JSON, but no DocumentReference with content", hint, file=path) from None
     try:
         return data.decode("utf-8-sig")
     except UnicodeDecodeError:
@@ -84,14 +86,10 @@ def newest_model(workspace: Workspace, site: Site, name: str | None = None) -> C
         InputError: no model of this name.
         IntegrityError: the model does not verify.
     """
-    from policies.audit import Event
+    from policies.events import Event
     from policies.models import list_models
 
-    models = list_models(workspace.models, workspace.trusted)
-    if name is not None:
-        models = [model for model in models if model.name == name]
-        if not models:
-            raise InputError(f"no model '{name}' here", "Run 'confide models list'.")
+    models = [chosen_model(workspace, name)] if name else list_models(workspace.models, workspace.trusted)
     if not models:
         return None
     from clinical.diagnosis import ConditionModel

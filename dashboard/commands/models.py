@@ -24,7 +24,7 @@ def list_all(as_json: JsonOption = False, workspace: WorkspaceOption = None) -> 
     from policies.policy import load_policy
     from policies.workspace import Workspace
 
-    place = Workspace.find(workspace)
+    place = Workspace.existing(workspace)
     load_policy(place.policy)
     if place.server.keys.is_dir():  # without a server there is no model, and looking must not make one
         open_server(place).guard.permit(Action.VIEW_MODELS, Purpose.OPERATIONS)

@@ -7,12 +7,14 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from dashboard.options import JsonOption, KeyOption, SiteOption, WorkspaceOption, chosen_key, chosen_site
+from dashboard.options import JsonOption, KeyOption, SiteOption, WorkspaceOption, chosen_key, chosen_model, chosen_site
 from policies.errors import InputError
 
 if TYPE_CHECKING:
+    from federated.cost import Outlook
     from federated.drills import Sizes
     from federated.plan import Plan
+    from policies.policy import Training
     from privacy.audit.report import AuditReport
     from privacy.training.dp_certificate import DpCertificate
 
@@ -26,19 +28,23 @@ def plan(
     rounds: Annotated[int | None, typer.Option(min=1, help="\\[default: 30]", show_default=False)] = None,
     layers: Annotated[int | None, typer.Option(min=0, help="How many of the last layers learn. \\[default: 0]")] = None,
     as_json: JsonOption = False,
+    workspace: WorkspaceOption = None,
 ) -> None:
     """What a study would take and cost, before anything is spent: noise, steps, epsilon, time and memory.
 
-    Time and memory are measured here and now on a few made-up patients. No patient's data is read.
+    Time and memory are measured here and now on a few made-up patients. No patient's data is read. Where the workspace
+    has a policy, what its caps would refuse is said.
 
     [dim]Example: confide privacy plan --patients 120 --epsilon 3[/]
     """
     import json
 
     from dashboard.console import say, table
-    from federated.cost import Outlook, outlook
+    from federated.cost import outlook
     from federated.drills import made_up_plan
-    from federated.study import StudySettings
+    from federated.settings import StudySettings
+    from policies.policy import load_policy
+    from policies.workspace import Workspace
 
     chosen = made_up_plan(
         patients,
@@ -46,13 +52,37 @@ def plan(
         StudySettings.rounds if rounds is None else rounds,
         StudySettings.trained_layers if layers is None else layers,
     )
-    found: Outlook = outlook(chosen)
+    place = Workspace.find(workspace)
+    caps = load_policy(place.policy).training if place.policy.exists() else None
+    found = outlook(chosen)
+    refused = _refused(found, caps) if caps else []
     if as_json:
-        typer.echo(json.dumps(found.as_details()))
+        typer.echo(json.dumps({**found.as_details(), "policy_refuses": refused}))
         return
     table(f"a plan for {patients} patients at epsilon {epsilon:g}", ("what", "how much"), found.rows())
     for sentence in found.words():
         say(sentence)
+    for why in refused:
+        say(f"warning: {place.policy} refuses this: {why}")
+
+
+def _refused(found: Outlook, caps: Training) -> list[str]:
+    """What the caps of a policy refuse of a plan; what was spent before comes on top of its epsilon."""
+    from decimal import Decimal
+
+    from federated.plan import check_caps
+    from policies.errors import TrainingError
+
+    refused = []
+    if found.patients < caps.smallest_cohort:
+        refused.append(f"{found.patients} training patients; it asks for {caps.smallest_cohort}")
+    if Decimal(found.epsilon_prv) > Decimal(repr(caps.epsilon)):
+        refused.append(f"epsilon {found.epsilon_prv}; it allows {caps.epsilon:g} in all")
+    try:
+        check_caps(found.plan, caps)
+    except TrainingError as error:
+        refused.append(error.message)
+    return refused
 
 
 @app.command()
@@ -75,12 +105,11 @@ def certificate(
     from dashboard.console import say
     from federated.certificate import certify
     from policies.files import write_whole
-    from policies.models import open_model
-    from policies.workspace import Workspace, checked_name
+    from policies.workspace import Workspace
 
-    place = Workspace.find(workspace)
+    place = Workspace.existing(workspace)
+    signed = chosen_model(place, model)
     opened = chosen_site(place, site)
-    signed = open_model(place.models / checked_name(model, "model"), place.trusted)
     done, data = certify(opened, signed, audit)
     if out:
         write_whole(out, data + b"\n")
@@ -168,7 +197,7 @@ def _plan(named: str, folder: Path | None) -> Plan:
 
     if Path(named).exists():
         return read_plan(Path(named))
-    place = Workspace.find(folder)
+    place = Workspace.existing(folder)
     for home in place.sites():
         if home.plan(named).exists():
             return approved(open_site(place, home.name), named).plan

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from dashboard.options import JsonOption, PurposeOption, SiteOption, WorkspaceOption, chosen_purpose, chosen_site
+from dashboard.options import JsonOption, SiteOption, WorkspaceOption, chosen_purpose, chosen_site, site_with
 from policies.workspace import Workspace
 
 if TYPE_CHECKING:
@@ -27,7 +27,7 @@ RequestArgument = Annotated[
 @app.command()
 def request(
     patient: Annotated[str, typer.Argument(metavar="PATIENT", help="The pseudonym, as it stands in the records.")],
-    purpose: PurposeOption,
+    purpose: Annotated[str, typer.Option(help="Purpose of use by its HL7 code: TREAT, PATSFTY, PATRQT or HLEGAL.")],
     reason: Annotated[str, typer.Option(help="Why; whoever approves reads it. It is kept sealed, never in the log.")],
     site: SiteOption = None,
     workspace: WorkspaceOption = None,
@@ -37,9 +37,12 @@ def request(
     [dim]Example: confide reidentify request 0f3c51d2a7b84e6690c1d2e3f4a5b6c7 --purpose TREAT --reason "late result"[/]
     """
     from dashboard.console import say
+    from policies.access import Action
     from privacy.vault import reidentification
 
-    asked = reidentification.request(_opened(site, workspace), patient, chosen_purpose(purpose), reason)
+    place = Workspace.existing(workspace)
+    wanted = chosen_purpose(place, purpose, Action.REQUEST_REIDENTIFICATION)
+    asked = reidentification.request(chosen_site(place, site), patient, wanted, reason)
     say(f"request {asked.id}: now another person runs 'confide reidentify approve {asked.id}' or refuses it")
 
 
@@ -52,7 +55,7 @@ def approve(request_id: RequestArgument, site: SiteOption = None, workspace: Wor
     from dashboard.console import say
     from privacy.vault import reidentification
 
-    asked = reidentification.approve(_opened(site, workspace), request_id)
+    asked = reidentification.approve(_opened(request_id, site, workspace), request_id)
     say(f"request {asked.id} approved: {asked.requester} may see the patient until {asked.expires}")
 
 
@@ -70,7 +73,7 @@ def refuse(
     from dashboard.console import say
     from privacy.vault import reidentification
 
-    asked = reidentification.refuse(_opened(site, workspace), request_id, reason)
+    asked = reidentification.refuse(_opened(request_id, site, workspace), request_id, reason)
     say(f"request {asked.id} refused")
 
 
@@ -93,7 +96,7 @@ def show(
     from dashboard.console import say, table
     from privacy.vault import reidentification
 
-    opened = _opened(site, workspace)
+    opened = _opened(request_id, site, workspace)
     if text is None:
         table(f"request {request_id}", ("what", "value"), _rows(reidentification.open_patient(opened, request_id)))
     else:
@@ -112,7 +115,7 @@ def list_all(as_json: JsonOption = False, site: SiteOption = None, workspace: Wo
     from dashboard.console import say, table
     from privacy.vault.reidentification import list_requests
 
-    found = list_requests(_opened(site, workspace))
+    found = list_requests(chosen_site(Workspace.existing(workspace), site))
     if as_json:
         typer.echo(json.dumps([asdict(asked) for asked in found]))
     elif not found:
@@ -122,8 +125,9 @@ def list_all(as_json: JsonOption = False, site: SiteOption = None, workspace: Wo
         table("re-identification", columns, [_row(asked) for asked in found])
 
 
-def _opened(site: str | None, workspace: Path | None) -> Site:
-    return chosen_site(Workspace.find(workspace), site)
+def _opened(request_id: str, site: str | None, workspace: Path | None) -> Site:
+    place = Workspace.existing(workspace)
+    return site_with(place, site, f"a request '{request_id}'", lambda home: home.request(request_id).exists())
 
 
 def _row(asked: Request) -> tuple[str, ...]:

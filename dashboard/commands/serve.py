@@ -27,7 +27,7 @@ def dashboard(
     from policies.policy import load_policy
     from policies.workspace import Workspace
 
-    place = Workspace.find(workspace)
+    place = Workspace.existing(workspace)
     load_policy(place.policy)
     chosen = port or free_port()
     process = start(place, chosen)

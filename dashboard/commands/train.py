@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from dashboard.options import WorkspaceOption
+from federated.settings import StudySettings
 from policies.errors import InputError
 
 if TYPE_CHECKING:
@@ -30,11 +31,13 @@ def train(
         str, typer.Option(help="'condition' (the encounter's coded condition) or 'category' (of the document).")
     ] = "condition",
     study: Annotated[str, typer.Option(help="A name for the study.")] = "study",
-    rounds: Annotated[int, typer.Option(min=1, help="Rounds, one private step in each.")] = 30,
+    rounds: Annotated[int, typer.Option(min=1, help="Rounds, one private step in each.")] = StudySettings.rounds,
     layers: Annotated[
         int, typer.Option(min=0, help="Last layers of the encoder that are trained, by LoRA; 0: the head alone.")
-    ] = 0,
-    windows: Annotated[int, typer.Option(min=1, help="Windows of 128 tokens that are read of a note, at most.")] = 8,
+    ] = StudySettings.trained_layers,
+    windows: Annotated[
+        int, typer.Option(min=1, help=f"Windows of {StudySettings.window} tokens that are read of a note, at most.")
+    ] = StudySettings.windows_per_note,
     multi_label: Annotated[
         bool, typer.Option("--multi-label", help="Each label by itself, where a note may well have several.")
     ] = False,
@@ -50,16 +53,15 @@ def train(
     """
     from clinical.labels import LabelSource, read_label_rule
     from dashboard.console import say
-    from federated.study import StudySettings, approve_everywhere, budget_after, draft_plan, plan_epsilon
+    from federated.study import approve_everywhere, budget_after, draft_plan, plan_epsilon
     from policies.access import Action, Purpose
     from policies.guard import open_server
     from policies.releases import epsilon_text
     from policies.workspace import Workspace
-    from privacy.encoders import DEFAULT_ENCODER
 
     if label_source not in list(LabelSource):
         raise InputError(f"'{label_source}' is no label source", f"Use one of: {', '.join(LabelSource)}.")
-    place = Workspace.find(workspace)
+    place = Workspace.existing(workspace)
     rule = read_label_rule(labels, LabelSource(label_source))
     cohorts = [open_cohort(place, folder) for folder in data]
     for cohort in cohorts:
@@ -73,13 +75,14 @@ def train(
         trained_layers=layers,
         windows_per_note=windows,
         multi_label=multi_label,
-        encoder=encoder or DEFAULT_ENCODER,
+        encoder=encoder or StudySettings.encoder,
     )
     plan = draft_plan(cohorts, rule, settings)
     for cohort in cohorts:
         say(plan.in_words(cohort.site.name))
     before, after = budget_after([cohort.site for cohort in cohorts], plan)
     say(f"It brings the epsilon of each patient from {epsilon_text(before)} to {epsilon_text(after)}, for good.")
+    say("The numbers of patients are counts with noise. They are spent already, and are part of these figures.")
     if not yes:
         typer.confirm(f"Approve this plan for {', '.join(share.name for share in plan.sites)}?", abort=True)
     approve_everywhere(cohorts, plan)

@@ -12,15 +12,18 @@ import streamlit as st
 
 from dashboard.plots import Plot, plain
 from dashboard.view import NO_SITE, Missing
-from policies.audit import Event
+from policies.access import Action, Purpose
 from policies.errors import ConfideError
+from policies.events import Event
 from policies.guard import Site, open_site
 from policies.workspace import Workspace
 
 Made = TypeVar("Made")
 SITE_KEY = "site"
+ROLE_KEY = "role"
 NOTE_SLOT = "note of this session"
 _VIEWS = "views that were logged"
+_PERMITTED = "decisions that were logged"
 
 
 @contextmanager
@@ -55,6 +58,19 @@ def open_page(title: str, page: Callable[[Workspace, Site], None]) -> None:
             say_missing(NO_SITE)
         else:
             page(workspace, open_site(workspace, name))
+
+
+def permit(site: Site, action: Action, purpose: Purpose) -> None:
+    """Ask the access policy whenever the script runs; what it permits is logged once in a session.
+
+    Raises:
+        AccessDenied: it does not permit it.
+    """
+    logged = st.session_state.setdefault(_PERMITTED, set())
+    question = (site.name, action, purpose, site.guard.policy.digest, site.guard.access.digest)
+    if question not in logged or not site.guard.decide(action, purpose).permitted:
+        site.guard.permit(action, purpose)
+        logged.add(question)
 
 
 def log_view(site: Site, page: str, **selection: str) -> None:

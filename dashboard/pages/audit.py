@@ -7,9 +7,9 @@ from functools import partial
 import streamlit as st
 
 from dashboard import plots, view
-from dashboard.pages import draw, log_view, open_page, say_missing
+from dashboard.pages import draw, log_view, open_page, permit, say_missing
 from policies.access import Action, Purpose
-from policies.audit import Entry
+from policies.events import Entry
 from policies.guard import Site
 from policies.workspace import Workspace
 
@@ -48,7 +48,7 @@ def epsilon(site: Site, entries: tuple[Entry, ...]) -> None:
 
 def page(workspace: Workspace, site: Site) -> None:
     """State first; nothing of a log that does not verify is shown or exported."""
-    site.guard.permit(Action.VIEW_AUDIT, Purpose.OPERATIONS)
+    permit(site, Action.VIEW_AUDIT, Purpose.OPERATIONS)
     origin = st.selectbox("Log of", view.logs_of(workspace, site), key="log")
     state = view.log_state(workspace, site, origin)
     if not state.verified:

@@ -8,7 +8,7 @@ import streamlit as st
 
 from clinical.gateway import extract_for_care, list_notes, open_note
 from dashboard import plots, view
-from dashboard.pages import NOTE_SLOT, as_sentences, once, open_page, say_missing
+from dashboard.pages import NOTE_SLOT, as_sentences, once, open_page, permit, say_missing
 from policies.access import Action, Purpose
 from policies.guard import Site
 from policies.workspace import Workspace
@@ -55,7 +55,7 @@ def read(site: Site, model: Any, chosen: dict[str, str]) -> tuple[str, plots.Not
 
 def page(workspace: Workspace, site: Site) -> None:
     """Choose, then the note beside what it supports, then its facts."""
-    site.guard.permit(Action.VIEW_NOTE, Purpose.TREATMENT)
+    permit(site, Action.VIEW_NOTE, Purpose.TREATMENT)
     if not (chosen := choose(site)):
         return
     signed, model = newest(workspace)

@@ -6,7 +6,7 @@ import streamlit as st
 
 from clinical.review import Review, ReviewNote, marks_of, next_note, submit
 from dashboard import plots, view
-from dashboard.pages import as_sentences, open_page, say_missing
+from dashboard.pages import as_sentences, open_page, permit, say_missing
 from policies.access import Action, Purpose
 from policies.guard import Site
 from policies.workspace import Workspace
@@ -48,7 +48,7 @@ def judge(site: Site, review: Review, note: ReviewNote) -> None:
 
 def page(workspace: Workspace, site: Site) -> None:
     """Choose a review, then judge its notes one after another."""
-    site.guard.permit(Action.REVIEW, Purpose.OPERATIONS)
+    permit(site, Action.REVIEW, Purpose.OPERATIONS)
     if not (open_reviews := view.open_reviews(site)):
         say_missing(view.NO_REVIEW)
         return

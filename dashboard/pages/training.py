@@ -5,9 +5,10 @@ from __future__ import annotations
 import streamlit as st
 
 from dashboard import plots, view
-from dashboard.pages import as_sentences, draw, log_view, open_page, say_missing
-from policies.access import Action, Purpose
+from dashboard.pages import ROLE_KEY, as_sentences, draw, log_view, open_page, permit, say_missing
+from policies.access import Action
 from policies.guard import Site
+from policies.policy import Role
 from policies.workspace import Workspace
 
 
@@ -51,7 +52,8 @@ def epsilon(spent: view.Budget) -> None:
 
 def page(workspace: Workspace, site: Site) -> None:
     """The accountant comes last, though its place is above: the rest need not wait for it."""
-    site.guard.permit(Action.VIEW_TRAINING, Purpose.OPERATIONS)
+    role = st.session_state.get(ROLE_KEY, Role.HOSPITAL_IT)
+    permit(site, Action.VIEW_TRAINING, view.ROLES[role].purpose)
     spent = view.budget(site)
     run = view.training(workspace, site, spent.bookings)
     log_view(site, "training", plan=run.digest if run else "none")

@@ -1,10 +1,13 @@
 """Epsilon of private releases: of one plan by two accountants that must agree, of several by a filter.
 
-A plan's releases are fixed before any of them is made. PRV (Gopi, Lee and Wutschitz 2021, theorem 5.1; Opacus) and PLD
-(Doroshenko et al. 2022; dp-accounting) both compose such a list numerically, and the larger of the two is reported.
+Noise and sampling of a plan's releases are fixed before any of them is made, though what is asked in each may follow
+from those before it. PRV (Gopi, Lee and Wutschitz 2021, theorem 5.1; Opacus) and PLD (Doroshenko et al. 2022;
+dp-accounting) both compose such a list numerically, and the larger of the two is reported. To stop early is a function
+of the whole list, so it costs nothing.
 
 A second plan is drawn up by people who have seen what came of the first, so its very parameters depend on the data, and
-neither theorem covers that. A Renyi filter does (Feldman and Zrnic 2021; Lecuyer 2021).
+neither theorem covers that. A Renyi filter does (Feldman and Zrnic 2021, whose bound for each person is taken here at
+its worst; Lecuyer 2021).
 
 GDP's central limit is not used: it is an approximation and no bound.
 """
@@ -38,9 +41,13 @@ class Accountant(Protocol):
 def epsilon(plans: Sequence[Sequence[Release]], delta: float) -> float:
     """The epsilon at `delta` of everything that was released under these plans; 0 where nothing was.
 
-    For several plans it is the smallest that the filter allows: whoever goes on only while this stays within a cap that
-    was fixed beforehand, gives (cap, delta). Where a first plan that the filter would not have borne is broken off for
-    another one, its own promise stands beside the filter's, and the chance of failure is up to twice delta.
+    For several plans it is the smallest cap with which the filter would have let all of them pass. What is proven is
+    about that cap: whoever goes on only while this stays within one that was fixed beforehand gives (cap, delta). It is
+    no odometer: what it reads at some moment is not itself proven to bound what was lost until then.
+
+    A ledger asks for the first plan by the composition and from the second on by the filter, under one cap. Endings
+    with one plan fail with at most delta, and so do those with several, so all in all it gives (cap, 2 delta): with
+    delta alone where the filter would have borne the first plan as well, or where the cap admits no second one.
 
     Raises:
         TrainingError: PRV and PLD differ by more than 5 %.
@@ -65,10 +72,13 @@ def filter_epsilon(releases: Sequence[Release], delta: float) -> float:
     """A Renyi filter of few orders, for releases each of which was decided after looking at those before it.
 
     For one order fixed beforehand, going on while the sum of Renyi divergences of that order stays within a bound gives
-    that bound, whatever decides on each release (Feldman and Zrnic 2021). Which order serves best is not known
-    beforehand, so delta is shared among a few: paths on which an order is the first that stays within the cap are paths
-    of that order's filter, so they fail with at most its share. dp-accounting gives the divergences (Mironov, Talwar
-    and Zhang 2019) and turns each bound into epsilon (Canonne, Kamath and Steinke 2020, proposition 12).
+    that bound, whatever decides on each release and its noise (Feldman and Zrnic 2021). dp-accounting gives the
+    divergences (Mironov, Talwar and Zhang 2019) and turns the bound into epsilon (Canonne, Kamath and Steinke 2020,
+    proposition 12). Which order serves best is not known beforehand, so delta is shared among a few.
+
+    Proof of that step, which is not in the papers: sort endings by the first order whose sum is within its bound. The
+    sums only grow, so that order's filter would have let the whole path pass, and the endings of one order are an event
+    of its filtered process: their chance obeys (cap, share). Added up over the orders, any event obeys (cap, delta).
     """
     return _filter(_grouped(releases), delta) if releases else 0.0
 

@@ -18,13 +18,15 @@ import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
-from policies.audit import Entry, Event, read_entries
+from policies.audit import read_entries
 from policies.errors import BudgetError, IntegrityError
+from policies.events import Entry, Event
 from policies.files import storage_errors
 from policies.guard import Site
 from policies.keys import PublicKey
 from policies.ledger import Booking, Ledger, State
 from policies.releases import Release, epsilon_text
+from policies.retention import releases_of
 from policies.workspace import SiteHome
 from privacy.training.accounting import epsilon
 
@@ -164,7 +166,7 @@ def _spent_by(entries: Sequence[Entry]) -> dict[int | None, tuple[object, ...]]:
     """What the log says was spent, by booking."""
     return {
         entry.details.get("booking"): (entry.details["plan"], entry.details["round"], entry.details["release"], True)
-        for entry in entries
+        for entry in releases_of(entries)
         if entry.event is Event.BUDGET_SPENT
     }
 

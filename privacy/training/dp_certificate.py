@@ -16,7 +16,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from policies.errors import ConfideError, InputError, IntegrityError, TrainingError
 from policies.files import file_sha256
 from policies.keys import KeyRing, PublicKey
-from policies.releases import GaussianRelease, PoissonSampled, epsilon_text
+from policies.releases import PATIENT_COUNT, GaussianRelease, PoissonSampled, Release, epsilon_text
 from privacy.training.accounting import epsilon, pld_epsilon, prv_epsilon
 from privacy.training.randomness import CHACHA20
 from privacy.vault.signed import read_signed, signed
@@ -79,7 +79,8 @@ class DpCertificate(_Frozen):
     Attributes:
         q, sigma, steps: of the Poisson-sampled Gaussian releases; a step whose update was lost and which was taken
             again counts twice, so there may be more steps than rounds.
-        epsilon_prv, epsilon_pld: of this model alone, by two accountants, rounded up.
+        count_sigma: noise of the one count of training patients that the plan rests on.
+        epsilon_prv, epsilon_pld: of the count and all steps, by two accountants, rounded up.
         epsilon_all: of everything that the ledger holds, in so many studies.
     """
 
@@ -98,6 +99,7 @@ class DpCertificate(_Frozen):
     clip: str = Field(pattern=_DECIMAL)
     rounds: int = Field(ge=1)
     steps: int = Field(ge=1)
+    count_sigma: str = Field(pattern=_DECIMAL)
     delta: str = Field(pattern=_DECIMAL)
     epsilon_prv: str = Field(pattern=_DECIMAL)
     epsilon_pld: str = Field(pattern=_DECIMAL)
@@ -130,12 +132,13 @@ class DpCertificate(_Frozen):
         for reason, holds in reasons.items():
             if holds:
                 raise _refused(reason)
-        stated, found = (self.epsilon_prv, self.epsilon_pld), epsilons(self.q, self.sigma, self.steps, self.delta)
+        stated = (self.epsilon_prv, self.epsilon_pld)
+        found = epsilons(self.q, self.sigma, self.steps, self.delta, self.count_sigma)
         for name, said, own in zip(("PRV", "PLD"), stated, found, strict=True):
             if not abs(float(said) - float(own)) <= _LAST_DIGIT:
                 raise IntegrityError(
                     f"the certificate says epsilon {said} by {name}, and {self.steps} steps with sigma {self.sigma} "
-                    f"and q {self.q} cost {own}",
+                    f"and q {self.q} and a count with sigma {self.count_sigma} cost {own}",
                     "Believe neither, and ask the hospital.",
                 )
         if self.audit and not self.audit.lower <= self.epsilon:
@@ -158,6 +161,7 @@ class DpCertificate(_Frozen):
             ("sampler", f"{self.sampler}, rate {self.q}"),
             ("noise, clip", f"sigma {self.sigma} times a clip of {self.clip}"),
             ("steps", f"{self.steps} for {self.rounds} rounds, by ledger and log"),
+            ("count of the patients, for the plan", f"once, with noise of standard deviation {self.count_sigma}"),
             ("epsilon of this model", f"{self.epsilon_prv} by PRV, {self.epsilon_pld} by PLD, at delta {self.delta}"),
             ("epsilon of all at this hospital", f"{self.epsilon_all}, studies: {self.studies}"),
             ("noise from", self.noise),
@@ -168,8 +172,9 @@ class DpCertificate(_Frozen):
     def words(self) -> str:
         """What it means, in one sentence."""
         return (
-            f"Whoever sees the model and every update of {self.site} may change the odds that a patient's notes were "
-            f"in the training by at most a factor of exp({self.epsilon:.3f}), save for a chance of {self.delta}."
+            f"Whoever sees the model, its plan and every update of {self.site} may change the odds that a patient's "
+            f"notes were in the training by at most a factor of exp({self.epsilon:.3f}), save for a chance of "
+            f"{self.delta}. The number of patients in the plan is counted in."
         )
 
 
@@ -177,13 +182,14 @@ def unit_of(site: str) -> str:
     return f"each patient of {site}; a patient of two hospitals adds both up"
 
 
-def epsilons(rate: str, sigma: str, steps: int, delta: str) -> tuple[str, str]:
-    """Epsilon of so many Poisson-sampled Gaussian releases by PRV and by PLD, rounded up.
+def epsilons(rate: str, sigma: str, steps: int, delta: str, count: str = PATIENT_COUNT.sigma) -> tuple[str, str]:
+    """Epsilon of so many Poisson-sampled Gaussian releases and one count of the patients by PRV and PLD, rounded up.
 
     Raises:
         TrainingError: the two disagree.
     """
-    releases, chance = [PoissonSampled(rate, GaussianRelease(sigma, steps))], float(delta)
+    releases: list[Release] = [GaussianRelease(count), PoissonSampled(rate, GaussianRelease(sigma, steps))]
+    chance = float(delta)
     epsilon([releases], chance)
     return epsilon_text(prv_epsilon(releases, chance)), epsilon_text(pld_epsilon(releases, chance))
 

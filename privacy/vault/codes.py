@@ -47,6 +47,12 @@ class CodeBook:
             found = "SELECT code FROM codes WHERE lookup = ?"
             return {keyed: rows.execute(found, row[:1]).fetchone()[0] for (keyed, _), row in pairs.items()}
 
+    def known(self, keyed: str) -> str:
+        """The code of a keyed pseudonym, or nothing where there is none yet."""
+        with self._database.reading() as rows:
+            found = rows.execute("SELECT code FROM codes WHERE lookup = ?", (self._lookup(keyed),)).fetchone()
+        return str(found[0]) if found else ""
+
     def forget(self, code: str) -> int:
         """Destroy the codes of one patient, so that nothing ties them to the identifiers that they stood for.
 

@@ -8,14 +8,16 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from policies.access import Action, Purpose
-from policies.audit import Event, read_entries
+from policies.audit import read_entries
 from policies.errors import InputError, IntegrityError
+from policies.events import Event
 from policies.files import OWNER_ONLY, write_whole
 from policies.guard import Site
+from policies.retention import releases_of
 from privacy.vault.codes import CodeBook
 from privacy.vault.originals import Holding, Vault
 from privacy.vault.reidentification import request_files
-from privacy.vault.signed import read_signed, signed
+from privacy.vault.signed import claimed_signer, read_signed, signed
 
 PROOF_VERSION = 1
 NOT_COVERED = (
@@ -103,8 +105,8 @@ def verify_erasure(site: Site, proof: Path) -> Erasure:
         | {"purpose": Purpose(body["purpose"]), "not_covered": tuple(body["not_covered"]), "file": proof}
         | {"vaults": {name: Holding(**holding) for name, holding in body["vaults"].items()}}
     )
-    entries = read_entries(site.home.audit, site.keys.public)
-    logged = entries[done.entry] if done.entry < len(entries) else None
+    kept = releases_of(read_entries(site.home.audit, site.keys.public))
+    logged = next((entry for entry in kept if entry.sequence == done.entry), None)
     keys = {name: holding.key_sha256 for name, holding in done.vaults.items()}
     if not logged or logged.event is not Event.PATIENT_ERASED:
         raise IntegrityError(f"{proof}: entry {done.entry} of the log is no erasure")
@@ -114,6 +116,11 @@ def verify_erasure(site: Site, proof: Path) -> Erasure:
         again = "was not destroyed" if holding.key_sha256 in keys.values() else "is new: the patient came back since"
         raise IntegrityError(f"{proof}: {name} holds a key of this patient, which {again}", "Erase the patient again.")
     return done
+
+
+def erased_site(proof: Path) -> str:
+    """Which site a proof says that it is from; `verify_erasure` proves it, and raises the same."""
+    return claimed_signer(proof, _KIND)
 
 
 def holdings(site: Site, patient: str) -> Mapping[str, Holding]:

@@ -121,27 +121,65 @@ class Vault:
             rows.execute("DELETE FROM originals WHERE patient = ?", (patient,))
         return destroyed
 
+    def rewrap(self, kek: bytes) -> int:
+        """Wrap every patient's data key by another key, all or none; what is wrapped by it already stays.
+
+        Returns:
+            How many data keys the vault holds.
+
+        Raises:
+            IntegrityError: a data key was altered, or is under a third key; the vault stands as it was.
+        """
+        new = Vault(self._database.path.parent, kek)
+        with self._database.writing() as rows:
+            kept = rows.execute("SELECT patient, wrapping FROM keys").fetchall()
+            for patient, wrapping in kept:
+                if wrapping != new._kek_id:
+                    again = new._wrapped(patient, self._key(rows, patient))
+                    rows.execute("REPLACE INTO keys VALUES (?, ?, ?)", (patient, new._kek_id, again))
+        return len(kept)
+
     def _key(self, rows: sqlite3.Connection, patient: str, create: bool = False) -> bytes:
         found = rows.execute("SELECT wrapping, wrapped FROM keys WHERE patient = ?", (patient,)).fetchone()
         if found:
-            if found[0] != self._kek_id:
-                raise IntegrityError(f"{self._database.path}: a data key is wrapped by another key than this site's")
+            self._refuse_other(found[0])
             return self._open(self._kek, found[1], f"{self._kek_id}\0{patient}")
         if not create:
             raise IntegrityError(
                 f"{self._database.path}: the key of patient {patient} was erased or never made",
                 "What was erased cannot be read again; a proof of it lies in the folder of erasures.",
             )
+        # All keys of a vault change together: a process that still holds the old one must not add to them.
+        for (wrapping,) in rows.execute("SELECT wrapping FROM keys LIMIT 1"):
+            self._refuse_other(wrapping)
         key = AESGCM.generate_key(256)
-        wrapped = seal(self._kek, key, f"{self._kek_id}\0{patient}")
-        rows.execute("INSERT INTO keys VALUES (?, ?, ?)", (patient, self._kek_id, wrapped))
+        rows.execute("INSERT INTO keys VALUES (?, ?, ?)", (patient, self._kek_id, self._wrapped(patient, key)))
         return key
+
+    def _wrapped(self, patient: str, key: bytes) -> bytes:
+        return seal(self._kek, key, f"{self._kek_id}\0{patient}")
+
+    def _refuse_other(self, wrapping: str) -> None:
+        if wrapping != self._kek_id:
+            raise IntegrityError(
+                f"{self._database.path}: a data key is wrapped by another key than this site's",
+                "If a change of the wrapping key was interrupted, run 'confide keys rotate --wrapping' again.",
+            )
 
     def _open(self, key: bytes, sealed: bytes, associated: str) -> bytes:
         try:
             return unseal(key, sealed, associated)
         except IntegrityError as error:
             raise IntegrityError(f"{self._database.path}: {error.message}") from None
+
+
+def rewrap_all(folders: Iterable[Path], old: bytes, new: bytes) -> int:
+    """Wrap the data keys of several vaults by another key, in each all or none; what is wrapped by it already stays.
+
+    Returns:
+        How many data keys they hold; raises as `Vault.rewrap`.
+    """
+    return sum(Vault(folder, old).rewrap(new) for folder in folders if folder.is_dir())
 
 
 def _holding(rows: sqlite3.Connection, patient: str) -> Holding | None:

@@ -14,10 +14,11 @@ from pathlib import Path
 from typing import NoReturn
 
 from policies.access import Action, Purpose, decide
-from policies.audit import Event
 from policies.errors import AccessDenied, InputError, IntegrityError
+from policies.events import Event
 from policies.files import OWNER_ONLY, sha256_hex, write_whole
 from policies.guard import Site
+from privacy.consent import denied
 from privacy.vault.originals import Vault
 from privacy.vault.person import Person, person_of
 from privacy.vault.sealing import open_text, open_value, seal_value
@@ -69,7 +70,7 @@ def request(site: Site, patient: str, purpose: Purpose, reason: str) -> Request:
         AccessDenied: this account may not ask for this purpose.
         InputError: the vault holds no such patient, or the reason is empty or too long.
     """
-    site.guard.permit(Action.REQUEST_REIDENTIFICATION, purpose)
+    site.guard.permit(Action.REQUEST_REIDENTIFICATION, purpose, consent_denied=denied(site, patient))
     if patient not in _vault(site).patients():
         raise InputError("the vault holds no such patient", "Use a pseudonym from the records; one erased is gone.")
     asked = Request(secrets.token_hex(_ID_BYTES), patient, purpose, site.guard.actor, _text(_now()), _checked(reason))
@@ -104,8 +105,7 @@ def refuse(site: Site, request_id: str, reason: str) -> Request:
 def list_requests(site: Site) -> list[Request]:
     """This account's own requests, or all of them for whoever may approve; the oldest first."""
     guard = site.guard
-    roles = guard.policy.people.get(guard.actor, frozenset())
-    decides = decide(guard.actor, roles, Action.APPROVE_REIDENTIFICATION, Purpose.OPERATIONS).permitted
+    decides = guard.decide(Action.APPROVE_REIDENTIFICATION, Purpose.OPERATIONS).permitted
     every = (_read(site, path.stem) for path in site.home.requests.glob("*.json"))
     found = [asked for asked in every if decides or asked.requester == guard.actor]
     return sorted(found, key=lambda asked: (asked.requested, asked.id))
@@ -136,13 +136,15 @@ def open_tokens(site: Site, request_id: str, text: str) -> str:
 
 def _opening(site: Site, request_id: str) -> Request:
     asked = _read(site, request_id)
-    site.guard.permit(Action.REIDENTIFY, asked.purpose)
+    site.guard.permit(Action.REIDENTIFY, asked.purpose, consent_denied=denied(site, asked.patient))
     if asked.requester != site.guard.actor:
-        _deny(site, asked, Action.REIDENTIFY, "is another person's")
+        hint = f"'{asked.requester}' alone may open it; make a request of your own."
+        _deny(site, asked, Action.REIDENTIFY, "is another person's", hint)
     if asked.state is not State.APPROVED:
-        _deny(site, asked, Action.REIDENTIFY, f"is {asked.state}, not approved")
+        hint = _who_decides(site, asked) if asked.state is State.REQUESTED else "Make a new request."
+        _deny(site, asked, Action.REIDENTIFY, f"is {asked.state}, not approved", hint)
     if asked.expired:
-        _deny(site, asked, Action.REIDENTIFY, f"expired at {asked.expires}")
+        _deny(site, asked, Action.REIDENTIFY, f"expired at {asked.expires}", "Make a new request.")
     site.guard.record(Event.PATIENT_REIDENTIFIED, request=asked.id, patient=asked.patient, purpose=asked.purpose)
     return asked
 
@@ -151,17 +153,29 @@ def _undecided(site: Site, request_id: str) -> Request:
     site.guard.permit(Action.APPROVE_REIDENTIFICATION, Purpose.OPERATIONS)
     asked = _read(site, request_id)
     if asked.requester == site.guard.actor:
-        _deny(site, asked, Action.APPROVE_REIDENTIFICATION, "is your own, and two persons are needed")
+        why = "is your own, and two persons are needed"
+        _deny(site, asked, Action.APPROVE_REIDENTIFICATION, why, _who_decides(site, asked))
     if asked.state is not State.REQUESTED:
         raise InputError(f"request {asked.id} was {asked.state} already", "Make a new request.")
     return asked
 
 
-def _deny(site: Site, asked: Request, action: Action, why: str) -> NoReturn:
+def _deny(site: Site, asked: Request, action: Action, why: str, hint: str) -> NoReturn:
     site.guard.record(Event.ACCESS_DENIED, action=action, purpose=asked.purpose, request=asked.id, why=why)
-    raise AccessDenied(
-        f"request {asked.id} {why}", f"Ask {site.guard.policy.contact.compliance_officer}, or make a new request."
-    )
+    raise AccessDenied(f"request {asked.id} {why}", hint)
+
+
+def _who_decides(site: Site, asked: Request) -> str:
+    """Who may approve or refuse a request, as the next step."""
+    action, access = Action.APPROVE_REIDENTIFICATION, site.guard.access
+    others = [
+        name
+        for name, roles in site.guard.policy.people.items()
+        if name != asked.requester and decide(name, roles, action, Purpose.OPERATIONS, access=access).permitted
+    ]
+    if not others:
+        return "Nobody else may approve: name a second person as compliance_officer under [people] in the policy."
+    return f"One of these runs 'confide reidentify approve {asked.id}', or refuses it: {', '.join(sorted(others))}."
 
 
 def _write(site: Site, asked: Request, event: Event) -> Request:

@@ -49,3 +49,11 @@ def test_every_note_is_as_likely_as_another():
 def test_what_cannot_be_drawn_is_said(made, most):
     with pytest.raises(InputError):
         draw_notes(made, most, "s")
+
+
+def test_the_least_that_can_be_drawn_is_said_and_can_be_drawn():
+    made = [*notes(4), *notes(1, "a"), *notes(1, "b"), *notes(1, "c")]
+    with pytest.raises(InputError, match="7 notes in all") as refused:
+        draw_notes(made, 4, "s")
+    assert refused.value.hint.startswith("Draw 5 or more")
+    assert draw_notes(made, 5, "s")[0].drawn == 5

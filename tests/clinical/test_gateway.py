@@ -9,16 +9,21 @@ import pytest
 
 from clinical.diagnosis import ConditionModel
 from clinical.gateway import extract_for_care, list_notes, open_note
-from policies.audit import Event, read_entries
+from policies import break_glass
+from policies.access import Purpose
+from policies.audit import read_entries
 from policies.errors import AccessDenied, IntegrityError
+from policies.events import Event
 from policies.guard import Site, open_site
 from policies.models import SignedModel
 from policies.policy import default_policy_text
 from policies.workspace import Workspace
+from privacy.consent import Consent, record_consents
 from privacy.vault.originals import Vault
+from tests.policies.logs import happened
 
 NAME, TEXT = "Zebulon", "Cough and fever for days."
-ROLES = '["clinician", "hospital_it", "compliance_officer"]'
+ROLES = '["clinician", "hospital_it", "compliance_officer", "data_steward", "researcher"]'
 
 
 def site_of(root: Path, roles: str = ROLES) -> Site:
@@ -40,7 +45,7 @@ def site_of(root: Path, roles: str = ROLES) -> Site:
 
 
 def events(site: Site) -> list[tuple[Event, str]]:
-    return [(entry.event, entry.details.get("record", "")) for entry in read_entries(site.home.audit, site.keys.public)]
+    return [(entry.event, entry.details.get("record", "")) for entry in happened(site.home.audit, site.keys.public)]
 
 
 def test_a_clinician_sees_name_and_note_and_every_view_leaves_an_entry(tmp_path: Path) -> None:
@@ -50,7 +55,7 @@ def test_a_clinician_sees_name_and_note_and_every_view_leaves_an_entry(tmp_path:
     open_note(site, "p1", "d1")
     assert open_note(site, "p2", "d2").name == ""
     assert events(site) == [(Event.NOTE_VIEWED, record) for record in ("d1", "d1", "d2")]
-    (entry, *_) = read_entries(site.home.audit, site.keys.public)
+    (entry, *_) = happened(site.home.audit, site.keys.public)
     assert (entry.actor, entry.details["patient"], entry.details["purpose"]) == ("alice", "p1", "TREAT")
 
 
@@ -67,7 +72,7 @@ def test_nobody_else_sees_it_and_the_attempt_is_logged(tmp_path: Path, roles: st
 def test_neither_repr_nor_log_holds_name_or_text(tmp_path: Path) -> None:
     site = site_of(tmp_path / "w")
     note = open_note(site, "p1", "d1")
-    written = (site.home.audit / "entries.ndjson").read_text() + repr(note)
+    written = (site.home.audit / "edge.ndjson").read_text() + repr(note)
     assert NAME not in written and "Cough" not in written
 
 
@@ -82,7 +87,7 @@ def test_an_erased_note_cannot_be_seen_and_the_attempt_stands_in_the_log(tmp_pat
 def test_a_note_that_was_not_logged_is_not_seen(tmp_path: Path) -> None:
     site = site_of(tmp_path / "w")
     site.guard.record(Event.EXPORT_READ)
-    (site.home.audit / "entries.ndjson").write_bytes(b"")
+    (site.home.audit / "edge.ndjson").write_bytes(b"")
     with pytest.raises(IntegrityError):
         open_note(site, "p1", "d1")
 
@@ -111,7 +116,27 @@ def test_a_note_that_is_read_leaves_counts_and_its_identifiers_never_reach_the_m
     assert found.suggestions
     assert any("cough and fever" in one for one in seen)
     assert not any(part in one for one in seen for part in (NAME, "Quist", "123-4567"))
-    (entry,) = read_entries(site.home.audit, site.keys.public)
+    (entry,) = happened(site.home.audit, site.keys.public)
     assert (entry.event, entry.details["record"], entry.details["model"]) == (Event.NOTE_EXTRACTED, "d1", signed.name)
     assert entry.details["counts"]["suggestions"] == len(found.suggestions)
-    assert "cough" not in (site.home.audit / "entries.ndjson").read_text()
+    assert "cough" not in (site.home.audit / "edge.ndjson").read_text()
+
+
+def test_what_a_patient_refused_stays_closed_until_somebody_breaks_the_glass(tmp_path: Path) -> None:
+    site = site_of(tmp_path / "w")
+    record_consents(site, {"p1": Consent(denied=frozenset({Purpose.TREATMENT}))}, "test")
+    with pytest.raises(AccessDenied, match="patient-refused"):
+        open_note(site, "p1", "d1")
+    with pytest.raises(AccessDenied, match="patient-refused"):
+        extract_for_care(site, TEXT, None, {"patient": "p1", "record": "d1"})
+    assert open_note(site, "p2", "d2").text == "-"
+    grant = break_glass.start(site, "p1", "found unconscious", 10)
+    assert open_note(site, "p1", "d1").text == TEXT
+    decided = [e for e in read_entries(site.home.audit, site.keys.public) if e.event is Event.ACCESS_DECIDED]
+    assert decided[-1].details["break_glass"] == grant.id
+
+
+def test_a_refusal_of_research_does_not_close_care(tmp_path: Path) -> None:
+    site = site_of(tmp_path / "w")
+    record_consents(site, {"p1": Consent(denied=frozenset({Purpose.RESEARCH}))}, "test")
+    assert open_note(site, "p1", "d1").text == TEXT

@@ -6,6 +6,7 @@ import json
 
 import pytest
 
+from clinical.manifest import write_manifest
 from clinical.review import (
     certified_site,
     draw,
@@ -18,12 +19,13 @@ from clinical.review import (
     sign,
     submit,
 )
-from policies.audit import Event, read_entries
+from policies.audit import read_entries
 from policies.errors import AccessDenied, InputError, IntegrityError
+from policies.events import Event
 from policies.guard import open_site
 from policies.policy import default_policy_text
 from policies.workspace import Workspace
-from tests.clinical.outputs import write_output
+from tests.clinical.outputs import FACTS, write_output
 
 TEXTS = ["[NAME] was seen. [DATE 2019]", "Zebulon Quist was here.", *(f"Note {n} of [NAME]." for n in range(10))]
 
@@ -44,6 +46,16 @@ def accounts(tmp_path):
 @pytest.fixture
 def drawn(accounts, tmp_path):
     return draw(accounts["olga"], write_output(tmp_path / "out", accounts["olga"].keys, TEXTS), 100)
+
+
+def test_a_row_that_only_says_whose_a_text_is_is_no_note(accounts, tmp_path):
+    keys, out = accounts["olga"].keys, write_output(tmp_path / "out", accounts["olga"].keys, TEXTS)
+    (out / "table-0001.csv").write_text("file,mrn\na.txt,b\n")
+    (out / "table-0002.csv").write_text("note,mrn\nSeen.,b\n")
+    write_manifest(out, keys, FACTS | {"tables_without_text": ["table-0001.csv"]})
+    sample = draw(accounts["olga"], out, 100)
+    assert sample.sample.notes == len(TEXTS) + 1
+    assert {note.file for note in sample.drawn} == {"DocumentReference.ndjson", "table-0002.csv"}
 
 
 def review_all(site, review, found=lambda text: []):

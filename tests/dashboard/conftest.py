@@ -11,7 +11,7 @@ from typer.testing import CliRunner
 
 from clinical.deid import Options, deidentify_source
 from federated.plan import Plan, SiteShare
-from policies.audit import Event
+from policies.events import Event
 from policies.files import canonical_json, write_whole
 from policies.guard import account_name, open_server, open_site
 from policies.models import sign_model, trust
@@ -146,7 +146,7 @@ def let(workspace):
 
     def rewrite(*roles):
         text = policy_text()
-        every = '["clinician", "hospital_it", "compliance_officer"]'
+        every = '["clinician", "hospital_it", "compliance_officer", "data_steward", "researcher"]'
         assert every in text
         workspace.policy.write_text(text.replace(every, json.dumps(roles)))
 

@@ -10,8 +10,9 @@ from streamlit.testing.v1 import AppTest
 
 from clinical.gateway import list_notes
 from dashboard import view
-from policies.audit import Event, read_entries
+from policies.audit import read_entries
 from policies.errors import AccessDenied
+from policies.events import Event
 from policies.policy import Role
 from privacy.vault.originals import Vault
 from tests.dashboard.conftest import CANARY, HOSTILE, NOTE, the_plan
@@ -56,6 +57,13 @@ def canary_note(site):
 def at_the_note(workspace, canary_note):
     app = started()
     return app.selectbox(key="patient").set_value(canary_note[0]).run()
+
+
+def test_a_page_asks_for_the_purpose_of_the_role_and_logs_it_once_however_often_it_runs(workspace, events):
+    for role, purpose in ((Role.HOSPITAL_IT, "HOPERAT"), (Role.RESEARCHER, "HRESCH")):
+        as_role(role).run().run()
+        seen = [e for e in events(Event.ACCESS_DECIDED) if e["action"] == "view_training" and e["purpose"] == purpose]
+        assert len(seen) == 1
 
 
 def test_each_role_finds_its_own_pages(workspace):
@@ -186,7 +194,7 @@ def test_the_audit_page_verifies_filters_and_recomputes(workspace, site):
 
 
 def test_an_altered_log_is_said_in_red_and_nothing_of_it_is_shown_or_exported(workspace, site):
-    path = site.home.audit / "entries.ndjson"
+    path = site.home.audit / "edge.ndjson"
     path.write_bytes(path.read_bytes().replace(b'"round":2', b'"round":7'))
     app = as_role(Role.COMPLIANCE_OFFICER)
     assert "altered" in app.error[0].value and len(app.error) == 1 and not app.success

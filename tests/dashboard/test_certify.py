@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 
 import pytest
 from typer.testing import CliRunner
@@ -25,14 +26,14 @@ def acting(tmp_path, monkeypatch, with_reviewers, as_account):
     monkeypatch.chdir(tmp_path)
 
     def run(account, *arguments, text=""):
-        options = [] if arguments[0] == "verify" else ["--site", "north"]
-        return as_account(app, workspace, account, *arguments, *options, text=text).output
+        return as_account(app, workspace, account, *arguments, text=text).output
 
-    run.site = site
+    run.site, run.workspace = site, workspace
     return run
 
 
 def test_from_the_draw_to_a_statement_that_a_stranger_verifies(acting, tmp_path):
+    open_site(acting.workspace, "river", "olga")  # another site: whose review it is need not be said
     drawn = acting("olga", "draw", "out", "--notes", "20")
     assert "drew 2 of 2 notes" in drawn and "nothing replaced" in drawn
     review = drawn.split("confide certify review ")[1].split("'")[0]
@@ -66,6 +67,18 @@ def test_an_edited_statement_and_a_missing_key_are_errors(acting, tmp_path):
     path.write_bytes(path.read_bytes().replace(b'"sample":2', b'"sample":9'))
     with pytest.raises(IntegrityError):
         acting("x", "verify", "c.json")
+
+
+def test_a_review_that_no_site_or_more_than_one_has(acting):
+    drawn = acting("olga", "draw", "out")
+    review = drawn.split("confide certify review ")[1].split("'")[0]
+    river = open_site(acting.workspace, "river", "olga")
+    with pytest.raises(InputError, match="no site of this workspace has a review 'none'"):
+        acting("olga", "status", "none")
+    shutil.copytree(acting.site.home.reviews, river.home.reviews)
+    with pytest.raises(InputError, match="more than one site"):
+        acting("olga", "status", review)
+    assert review in acting("olga", "status", review, "--site", "north")
 
 
 @pytest.mark.parametrize("command", ["draw", "review", "status", "sign", "verify"])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 import subprocess
 import sys
@@ -38,6 +39,15 @@ COMMANDS = [
     ["audit", "verify"],
     ["audit", "query"],
     ["audit", "export"],
+    ["audit", "send"],
+    ["audit", "accounting"],
+    ["audit", "review"],
+    ["audit", "reviews"],
+    ["audit", "prune"],
+    ["keys", "list"],
+    ["keys", "protect"],
+    ["keys", "rotate"],
+    ["keys", "export-public"],
     ["budget", "show"],
     ["models", "list"],
     ["privacy", "plan"],
@@ -82,9 +92,24 @@ def test_without_a_policy_nothing_runs(tmp_path: Path) -> None:
     write_export(tmp_path / "export", demo_hospitals(patients=2)[0])
     done = confide(tmp_path, "deid", "export", "out")
     assert done.returncode == 3
+    assert "no workspace here, so nothing runs" in done.stderr
+    (tmp_path / "confide-workspace").mkdir()
+    done = confide(tmp_path, "deid", "export", "out")
+    assert done.returncode == 3
     assert "no policy file, so nothing runs" in done.stderr
     assert "confide init" in done.stderr
     assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize(
+    "command",
+    [["models", "list"], ["budget", "show"], ["reidentify", "list"], ["extract", "-"], ["certify", "sign", "x"]],
+)
+def test_without_a_workspace_the_command_that_makes_one_is_named(tmp_path: Path, command: list[str]) -> None:
+    done = confide(tmp_path, *command)
+    assert done.returncode == 3
+    assert "no workspace here" in done.stderr and "confide init" in done.stderr
+    assert not list(tmp_path.iterdir())
 
 
 def test_init_writes_a_policy_once(tmp_path: Path) -> None:
@@ -116,8 +141,21 @@ def test_a_missing_export_and_a_foreign_folder(ready: Path) -> None:
     (ready / "mine" / "thesis.txt").write_text("not yours")
     done = confide(ready, "deid", "export", "mine")
     assert done.returncode == 6
-    assert "not written by Confide" in done.stderr
+    assert "not signed by this site" in done.stderr
     assert [path.name for path in (ready / "mine").iterdir()] == ["thesis.txt"]
+
+
+def test_a_job_that_is_refused_makes_no_site_and_begins_no_bar(ready: Path) -> None:
+    before = sorted((ready / "confide-workspace").rglob("*"))
+    (ready / "nothing").mkdir(exist_ok=True)
+    for words in (["nowhere", "new"], ["nothing", "new"], ["export", "export"], ["export", "new", "--columns", "none"]):
+        done = confide(ready, "deid", *words, "--site", "mistyped")
+        assert done.returncode == 6
+        assert "what to do" in done.stderr and "Correct the input" not in done.stderr
+        assert done.stdout == ""
+    assert sorted((ready / "confide-workspace").rglob("*")) == before
+    confide(ready, "deid", "export", "again", "--site", "export")
+    assert confide(ready, "deid", "export", "again", "--site", "export").stdout == ""
 
 
 def test_a_bad_line_is_left_out_and_the_rest_goes_on(ready: Path, tmp_path: Path) -> None:
@@ -131,6 +169,7 @@ def test_a_bad_line_is_left_out_and_the_rest_goes_on(ready: Path, tmp_path: Path
     )
     assert whole.returncode == cut.returncode == 0
     assert "left out" in cut.stdout
+    assert re.search(r"DocumentReference\.ndjson\s+│ not JSON\s+│\s+1 ", cut.stdout)
     assert (ready / "whole" / "DocumentReference.ndjson").read_bytes() == (
         ready / "cut" / "DocumentReference.ndjson"
     ).read_bytes()
@@ -183,7 +222,7 @@ def test_a_changed_file_of_a_release_is_refused(ready: Path) -> None:
 def test_an_export_of_the_log_and_an_unknown_suffix(ready: Path) -> None:
     confide(ready, "deid", "export", "logged", "--site", "export")
     assert confide(ready, "audit", "export", "log.csv").returncode == 0
-    assert (ready / "log.csv").read_text().startswith("log,sequence,time,actor,event,details")
+    assert (ready / "log.csv").read_text().startswith("log,sequence,time,actor,event,outcome")
     assert confide(ready, "audit", "export", "log.xlsx").returncode == 6
 
 

@@ -10,7 +10,8 @@ import pytest
 from typer.testing import Result
 
 from dashboard.commands.erase import app
-from policies.errors import AccessDenied, IntegrityError
+from policies.errors import AccessDenied, InputError, IntegrityError
+from policies.guard import open_site
 from policies.workspace import Workspace
 from privacy.vault.erasure import NOT_COVERED, holdings
 from tests.privacy.hospital import at, hospital
@@ -37,10 +38,17 @@ def test_a_patient_is_erased_after_a_question_and_the_proof_is_checked(run: Run,
     assert all(matter in done.stdout for matter in NOT_COVERED)
     (proof,) = (home.root / "erasures").iterdir()
     assert str(proof) in done.stdout
+    open_site(workspace, "river", "dave")  # the proof says itself whose it is
     assert "the proof holds" in run("bob", "verify", str(proof)).stdout
     proof.write_bytes(proof.read_bytes().replace(b'"bob"', b'"eve"'))
     with pytest.raises(IntegrityError):
         run("bob", "verify", str(proof))
+
+
+def test_a_purpose_that_erases_nobody(run: Run) -> None:
+    with pytest.raises(InputError, match="TREAT") as refused:
+        run("bob", "patient", "p1", "--purpose", "TREAT", "--yes")
+    assert refused.value.hint == "Use one of: PATRQT, HLEGAL."
 
 
 def test_a_clinician_erases_nobody(run: Run, workspace: Workspace) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 from pathlib import Path
 
@@ -15,6 +16,7 @@ from federated.cost import Outlook
 from federated.plan import Plan
 from policies.errors import ConfideError, InputError, IntegrityError, TrainingError
 from policies.models import SignedModel
+from policies.policy import default_policy_text
 from policies.workspace import Workspace
 from privacy.training.dp_certificate import KIND, epsilons
 from privacy.training.randomness import UNSAFE
@@ -98,8 +100,9 @@ def test_a_refusal_writes_nothing(tmp_path: Path, workspace: Workspace, plan: Pl
 
 def test_a_model_that_is_none_and_a_file_that_is_none(tmp_path: Path, workspace: Workspace, plan: Plan) -> None:
     booked(workspace, plan)
-    with pytest.raises(IntegrityError, match="unsigned or incomplete"):
+    with pytest.raises(InputError, match="no model 'nothing'") as refused:
         call("certificate", "nothing", "--site", "north", "--workspace", str(workspace.root))
+    assert "confide models list" in refused.value.hint
     with pytest.raises(InputError, match="no privacy certificate"):
         call("verify", str(tmp_path / "nothing.json"))
 
@@ -121,3 +124,26 @@ def test_a_plan_is_priced_before_anything_is_spent(tmp_path: Path, monkeypatch: 
     assert "Nothing was spent" in words
     assert "37,112 bytes" in words
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_plan_that_the_policy_would_refuse_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def measured(plan: Plan) -> Outlook:
+        return Outlook(plan, plan.sites[0].patients, "3.001", "3.000", 60.0, 2.0, 5_000_000, 37_112)
+
+    monkeypatch.setattr(cost, "outlook", measured)
+    caps = (("smallest_cohort", "121"), ("epsilon", "3.0"), ("most_rounds", "11"))
+
+    def refused(*capped: tuple[str, str]) -> list[str]:
+        text = default_policy_text("alice")
+        for key, value in capped:
+            text = re.sub(rf"^{key} = \S+", f"{key} = {value}", text, flags=re.MULTILINE)
+        (tmp_path / "policy.toml").write_text(text)
+        words = ("plan", "--patients", "120", "--epsilon", "3", "--rounds", "12", "--json", "-w", str(tmp_path))
+        return list(json.loads(call(*words))["policy_refuses"])
+
+    assert refused() == []
+    for key, cap in caps:
+        (why,) = refused((key, cap))
+        assert cap.removesuffix(".0") in why
+    (noise,) = refused(("smallest_noise", "50.0"))
+    assert "sigma" in noise

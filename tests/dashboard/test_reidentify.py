@@ -43,10 +43,12 @@ def test_one_asks_another_agrees_and_the_first_sees_the_patient(run: Run) -> Non
 
 def test_nobody_agrees_with_themselves(run: Run) -> None:
     number = asked(run, "carol")
-    with pytest.raises(AccessDenied, match="two persons"):
+    with pytest.raises(AccessDenied, match="two persons") as own:
         run("carol", "approve", number)
-    with pytest.raises(AccessDenied, match="not approved"):
+    with pytest.raises(AccessDenied, match="not approved") as early:
         run("carol", "show", number)
+    for refused in (own, early):
+        assert refused.value.hint == f"One of these runs 'confide reidentify approve {number}', or refuses it: bob."
 
 
 def test_a_refusal_tells_the_requester_why(run: Run) -> None:
@@ -66,6 +68,8 @@ def test_a_text_with_tokens_is_opened(run: Run, tmp_path: Path) -> None:
 
 
 def test_an_unknown_purpose_and_an_empty_list(run: Run) -> None:
-    with pytest.raises(InputError, match="no purpose 'FUN'"):
-        run("alice", "request", "p1", "--purpose", "FUN", "--reason", REASON)
+    for purpose in ("FUN", "HRESCH"):
+        with pytest.raises(InputError, match=purpose) as refused:
+            run("alice", "request", "p1", "--purpose", purpose, "--reason", REASON)
+        assert refused.value.hint == "Use one of: TREAT, PATRQT, PATSFTY, HLEGAL."
     assert run("alice", "list").stdout == "no request\n"

@@ -9,7 +9,8 @@ from streamlit.testing.v1 import AppTest
 
 from clinical.review import draw, marks_of, next_note, open_review, progress, read_certificate, sign, submit
 from dashboard import view
-from policies.audit import Event, read_entries
+from policies.audit import read_entries
+from policies.events import Event
 from policies.guard import account_name, open_site
 from policies.workspace import WORKSPACE_VARIABLE
 from tests.clinical.outputs import write_output
@@ -82,7 +83,9 @@ def test_without_a_review_the_page_names_the_command(site):
 
 def test_hospital_it_is_denied(workspace, site, review):
     text = workspace.policy.read_text()
-    workspace.policy.write_text(text.replace('"clinician", "hospital_it", "compliance_officer"', '"hospital_it"'))
+    workspace.policy.write_text(
+        text.replace('"clinician", "hospital_it", "compliance_officer", "data_steward", "researcher"', '"hospital_it"')
+    )
     app = at_review()
     assert "no policy lets" in app.error[0].value and not app.code and count(site, Event.ACCESS_DENIED) == 1
 

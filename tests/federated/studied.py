@@ -9,7 +9,7 @@ from safetensors.numpy import save
 from federated.plan import Plan
 from federated.site_round import approve
 from federated.study import model_card
-from policies.audit import Event
+from policies.events import Event
 from policies.guard import Site, open_server
 from policies.models import SignedModel, sign_model, trust
 from policies.releases import Release

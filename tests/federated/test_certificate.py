@@ -10,18 +10,21 @@ import pytest
 
 from clinical.classifier import trained_weights
 from federated.certificate import certify
+from federated.count import count_patients
 from federated.messages import TrainOrder
 from federated.plan import Plan
 from federated.site_round import plan_classifier, train_round
-from policies.audit import Event, read_entries
+from policies.audit import read_entries
 from policies.errors import AccessDenied, ConfideError, IntegrityError, TrainingError
+from policies.events import Event
 from policies.files import canonical_json, sha256_hex
 from policies.guard import Site, open_site
+from policies.ledger import COHORT
 from policies.policy import default_policy_text
-from policies.releases import GaussianRelease, PoissonSampled, epsilon_text
+from policies.releases import PATIENT_COUNT, GaussianRelease, PoissonSampled, epsilon_text
 from policies.workspace import Workspace
 from privacy.training.accounting import epsilon
-from privacy.training.budget import open_ledger
+from privacy.training.budget import one_training, open_ledger, spending
 from privacy.training.dp_certificate import NEIGHBOURING, PUBLIC_CHECK, DpCertificate, epsilons, verify_certificate
 from privacy.training.randomness import CHACHA20, UNSAFE
 from tests.federated.hospitals import hospital, plan_for
@@ -44,6 +47,7 @@ def test_real_rounds_are_certified_logged_and_verify_elsewhere(
     tmp_path: Path, workspace: Workspace, prepared: Site, plan: Plan
 ) -> None:
     weights = trained_weights(plan_classifier(plan))
+    count_patients(prepared, plan, workspace.deidentified("north"))
     for number in (1, 2):
         train_round(prepared, TrainOrder(plan.digest, number, weights))
     model = signed_model(workspace, plan)
@@ -57,6 +61,7 @@ def test_real_rounds_are_certified_logged_and_verify_elsewhere(
         plan.encoder_sha256,
     )
     assert (done.q, done.sigma, done.clip, done.delta) == ("0.9", "2.0", "1.0", "1e-05")
+    assert done.count_sigma == PATIENT_COUNT.sigma
     assert (done.rounds, done.steps, done.noise, done.guards) == (2, 2, CHACHA20, (PUBLIC_CHECK,))
     assert (done.epsilon_prv, done.epsilon_pld) == epsilons("0.9", "2.0", 2, "1e-05")
     assert (done.epsilon_all, done.studies) == (epsilon_text(done.epsilon), 1)
@@ -100,6 +105,14 @@ def test_what_did_not_hold_is_not_certified(
 ) -> None:
     with pytest.raises((TrainingError, IntegrityError), match=reason):
         certified(workspace, booked(workspace, plan, **wrong), plan)
+
+
+def test_a_count_whose_noise_was_seeded_is_not_certified(workspace: Workspace, plan: Plan) -> None:
+    site = booked(workspace, plan)
+    with one_training(site), spending(site, COHORT, 0, PATIENT_COUNT, UNSAFE):
+        pass
+    with pytest.raises(TrainingError, match="UNSAFE: seeded"):
+        certified(workspace, site, plan)
 
 
 def test_a_guard_that_passed_after_the_first_step_is_too_late(workspace: Workspace, plan: Plan) -> None:

@@ -13,8 +13,9 @@ from federated.client_app import NO_PLAN, SIMULATED_SITES, locate_site, train
 from federated.messages import TrainOrder, pack_order, unpack_reply
 from federated.plan import Plan
 from federated.site_round import plan_classifier
-from policies.audit import Event, read_entries
+from policies.audit import read_entries
 from policies.errors import IntegrityError
+from policies.events import Event
 from policies.guard import Site
 from policies.workspace import WORKSPACE_VARIABLE, Workspace
 from privacy.training.budget import open_ledger
@@ -40,7 +41,7 @@ def message(plan: Plan, round_number: int = 1) -> Message:
 
 def nowhere(site: Site, reply: Message) -> bool:
     """Whether the canary is in no part of the reply and no line of the log."""
-    logged = site.home.audit / "entries.ndjson"
+    logged = site.home.audit / "edge.ndjson"
     return "Zebulon" not in repr(reply.content) + (logged.read_text() if logged.exists() else "")
 
 

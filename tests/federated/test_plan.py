@@ -12,7 +12,7 @@ from pydantic import ValidationError
 from federated.plan import Plan, SiteShare, check_caps, read_plan
 from policies.errors import TrainingError
 from policies.policy import Training
-from policies.releases import GaussianRelease, PoissonSampled
+from policies.releases import PATIENT_COUNT, GaussianRelease, PoissonSampled
 
 CAPS = Training(
     smallest_cohort=100,
@@ -117,10 +117,10 @@ def test_what_is_no_plan_cannot_be_made(change: dict[str, Any]) -> None:
         made(**change)
 
 
-def test_the_whole_is_so_many_rounds() -> None:
+def test_the_whole_is_a_count_and_so_many_rounds() -> None:
     once = made().release_of_round()
     assert (once.release, once.rate) == (GaussianRelease(made().sigma), made().sampling_rate)
-    assert made().releases() == (PoissonSampled(once.rate, GaussianRelease(made().sigma, 12)),)
+    assert made().releases() == (PATIENT_COUNT, PoissonSampled(once.rate, GaussianRelease(made().sigma, 12)))
 
 
 def test_words_say_what_a_hospital_agrees_to() -> None:

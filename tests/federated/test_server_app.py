@@ -13,8 +13,9 @@ from federated import server_app
 from federated.messages import TrainOrder, TrainReply, pack_order, pack_reply, unpack_order
 from federated.plan import Plan
 from federated.server_app import PrivateAveraging
-from policies.audit import Event, read_entries
+from policies.audit import read_entries
 from policies.errors import IntegrityError, TrainingError
+from policies.events import Event
 from policies.files import sha256_hex
 from policies.guard import Server, open_server
 from policies.workspace import Workspace

@@ -11,22 +11,27 @@ from safetensors.numpy import load_file
 
 from clinical.classifier import trained_weights
 from federated.client_app import train
+from federated.count import count_patients
 from federated.plan import Plan
 from federated.server_app import RoundDone
 from federated.simulation import simulate
 from federated.site_round import approve, plan_classifier, prepare
 from federated.study import Cohort, Watch, approve_everywhere, run_study
-from policies.audit import Entry, Event, read_entries
+from policies.audit import read_entries
 from policies.errors import BudgetError, TrainingError
+from policies.events import Entry, Event
 from policies.files import file_sha256
 from policies.guard import Server, Site, open_server
+from policies.ledger import COHORT
+from policies.logview import look
 from policies.models import SignedModel, open_model
-from policies.releases import epsilon_text, from_details
+from policies.releases import PATIENT_COUNT, epsilon_text, from_details
+from policies.witness import check_quorum
 from policies.workspace import Workspace
 from privacy.training.accounting import epsilon
 from privacy.training.budget import open_ledger
 from tests.contracts import norm
-from tests.federated.hospitals import ROUNDS, SITES, hospital, new_workspace, set_policy
+from tests.federated.hospitals import ROUNDS, SITES, hospital, new_workspace, set_policy, watch_each_other
 
 
 @dataclass(frozen=True)
@@ -45,15 +50,26 @@ class Run:
 @pytest.fixture(scope="module")
 def run(tmp_path_factory: pytest.TempPathFactory, plan: Plan) -> Run:
     workspace = new_workspace(tmp_path_factory.mktemp("simulation") / "workspace")
+    watch_each_other(workspace)
     server, done, windows = open_server(workspace), [], dict.fromkeys(SITES, 0)
 
     def prepared(site: str, count: int) -> None:
         windows[site] += count
 
     cohorts = [Cohort(hospital(workspace, name), workspace.deidentified(name)) for name in SITES]
+    for cohort in cohorts:
+        count_patients(cohort.site, plan, cohort.data)
     approve_everywhere(cohorts, plan)
     model = run_study(workspace, server, cohorts, plan, Watch(prepared=prepared, round_done=done.append))
     return Run(workspace, server, plan, model, tuple(done), windows)
+
+
+def test_the_sites_signed_each_others_tree_heads(run: Run) -> None:
+    for site in run.sites():
+        view = look(site.home.audit, site.keys.public)
+        quorum = check_quorum(view, site.home.cosigned, site.keys.public, site.guard.policy.witnesses)
+        assert quorum.names == tuple(sorted({*SITES} - {site.name}))
+    assert not of(Event.WITNESS_REFUSED, read_entries(run.server.home.audit, run.server.keys.public))
 
 
 def of(event: Event, entries: list[Entry]) -> list[Entry]:
@@ -78,13 +94,15 @@ def test_every_round_was_aggregated_and_watched(run: Run) -> None:
 def test_every_site_booked_each_round_once(run: Run) -> None:
     for site in run.sites():
         booked = [(booking.plan, booking.round, booking.release) for booking in open_ledger(site).bookings()]
-        assert booked == [(run.plan.digest, number, run.plan.release_of_round()) for number in range(1, ROUNDS + 1)]
+        rounds = [(run.plan.digest, number, run.plan.release_of_round()) for number in range(1, ROUNDS + 1)]
+        assert booked == [(COHORT, 0, PATIENT_COUNT), *rounds]
 
 
 def test_what_a_site_kept_is_what_the_server_says_it_got(run: Run) -> None:
     rounds = of(Event.ROUND_AGGREGATED, read_entries(run.server.home.audit, run.server.keys.public))
     for site in run.sites():
-        released = of(Event.UPDATE_RELEASED, site_log(site))
+        about_plan = [entry for entry in site_log(site) if entry.details.get("plan") == run.plan.digest]
+        released = of(Event.UPDATE_RELEASED, about_plan)
         kept = [file_sha256(site.home.update(run.plan.digest, number)) for number in (1, 2)]
         assert kept == [entry.details["sha256"] for entry in released]
         assert kept == [entry.details["updates"][site.name] for entry in rounds]

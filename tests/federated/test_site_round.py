@@ -18,7 +18,6 @@ from federated import site_round, step
 from federated.messages import TrainOrder
 from federated.plan import Plan, SiteShare
 from federated.site_round import Approval, approve, approved, plan_classifier, prepare, train_round
-from policies.audit import Entry, Event, read_entries
 from policies.errors import (
     AccessDenied,
     BudgetError,
@@ -28,6 +27,7 @@ from policies.errors import (
     StorageError,
     TrainingError,
 )
+from policies.events import Entry, Event
 from policies.files import canonical_json, file_sha256
 from policies.guard import Site, open_site
 from policies.ledger import State
@@ -37,12 +37,13 @@ from privacy.training.randomness import CHACHA20, UNSAFE, SecureRandom
 from privacy.vault.originals import Vault
 from tests.clinical.notes import cohort, write
 from tests.federated.hospitals import PATIENTS, hospital, plan_for, release, set_policy
+from tests.policies.logs import happened
 
 RIVER_ALONE = SiteShare(name="river", patients=9, weight="1")
 
 
 def entries(site: Site) -> list[Entry]:
-    return read_entries(site.home.audit, site.keys.public)
+    return happened(site.home.audit, site.keys.public)
 
 
 def order(plan: Plan, round_number: int = 1, **changes: Any) -> TrainOrder:
@@ -350,7 +351,7 @@ def test_an_update_that_was_stored_and_never_answered_is_sent_as_it_is(
     prepared: Site, plan: Plan, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with monkeypatch.context() as patch, pytest.raises(RuntimeError):
-        patch.setattr(site_round, "_log_release", lambda *_: (_ for _ in ()).throw(RuntimeError()))
+        patch.setattr(site_round, "log_release", lambda *_: (_ for _ in ()).throw(RuntimeError()))
         train_round(prepared, order(plan))
     stored = file_sha256(prepared.home.update(plan.digest, 1))
     train_round(prepared, order(plan))

@@ -12,10 +12,11 @@ from safetensors.numpy import save
 
 from clinical.labels import LabelRule, LabelSource
 from federated import study
+from federated.count import count_patients
 from federated.plan import Plan, check_caps
+from federated.settings import StudySettings
 from federated.study import (
     Cohort,
-    StudySettings,
     Watch,
     approve_everywhere,
     budget_after,
@@ -25,17 +26,18 @@ from federated.study import (
     run_study,
     shares,
 )
-from policies.audit import Event, read_entries
 from policies.errors import BudgetError, CohortTooSmall, IntegrityError, TrainingError
+from policies.events import Event
 from policies.guard import open_server
 from policies.models import list_models, open_model, sign_model, trust
-from policies.releases import GaussianRelease, PoissonSampled, epsilon_text
+from policies.releases import PATIENT_COUNT, GaussianRelease, PoissonSampled, Release, epsilon_text
 from policies.workspace import Workspace
-from privacy.training.accounting import epsilon
+from privacy.training.accounting import epsilon, sigma_for
 from privacy.training.budget import open_ledger
-from tests.clinical.notes import LABELS, cohort, write
+from tests.clinical.notes import LABELS, cohort
 from tests.contracts import made
-from tests.federated.hospitals import PATIENTS, SITES, hospital, release
+from tests.federated.hospitals import SITES, hospital, release
+from tests.policies.logs import happened
 
 RULE = LabelRule(LabelSource.CATEGORY, LABELS, {}, {"lung": "Pneumonia"})
 
@@ -61,14 +63,24 @@ def test_a_draft_keeps_the_target_and_every_cap(cohorts: list[Cohort], encoder: 
     another = draft_plan(cohorts, RULE, wanted(encoder, study="another"))
     assert another.split_key == plan.split_key  # who is held back stays held back
     for part in cohorts:
-        assert open_ledger(part.site).bookings() == []
+        ledger = open_ledger(part.site)
+        assert [booking.release for booking in ledger.bookings()] == [PATIENT_COUNT]
+        # What ledger and plan hold together is what the card says, within what was asked for.
+        rounds = [plan.release_of_round()] * plan.rounds
+        assert epsilon_text(ledger.afford(plan.digest, rounds)) == model_card(plan, 1.0)["epsilon"][part.site.name]
+        assert plan.share(part.site.name).patients == count_patients(part.site, plan, part.data)
 
 
-def test_the_declared_number_is_rounded_down_to_tens(cohorts: list[Cohort], encoder: Path) -> None:
-    """So a patient more or less does not show, unless they are the tenth."""
-    for count, declared in ((10, 10), (PATIENTS, 10), (19, 10), (20, 20), (3, 10)):
-        write(cohorts[0].data, cohort(count, "n"))
-        assert draft_plan(cohorts, RULE, wanted(encoder)).share("north").patients == declared
+def test_the_count_stands_within_the_target_and_not_beside_it(cohorts: list[Cohort], encoder: Path) -> None:
+    """At 0.5 the count is dear enough to ask for more noise in the rounds."""
+    plan = draft_plan(cohorts, RULE, wanted(encoder, epsilon=0.5))
+    without = sigma_for(0.5, rate=plan.sampling_rate, steps=plan.rounds, delta=float(plan.delta))
+    assert epsilon([plan.releases()], 1e-5) <= 0.5 < epsilon([[PATIENT_COUNT, *steps(plan, without)]], 1e-5)
+    assert Decimal(plan.sigma) > Decimal(without)
+
+
+def steps(plan: Plan, sigma: str) -> list[Release]:
+    return [PoissonSampled(plan.sampling_rate, GaussianRelease(sigma, plan.rounds))]
 
 
 def test_nothing_can_be_bought_with_nothing(cohorts: list[Cohort], encoder: Path) -> None:
@@ -102,11 +114,18 @@ def test_of_several_sites_one_that_refuses_is_said(
 
 def test_the_budget_after_a_plan_is_that_of_the_site_where_it_ends_highest(cohorts: list[Cohort], plan: Plan) -> None:
     sites = [part.site for part in cohorts]
-    assert budget_after(sites, plan) == (0.0, pytest.approx(epsilon([plan.releases()], 1e-5)))
+    whole = steps(plan, plan.sigma)
+    assert budget_after(sites, plan) == (0.0, pytest.approx(epsilon([whole], 1e-5)))
     release = PoissonSampled("0.9", GaussianRelease("2.0", 2))
     open_ledger(sites[1]).reserve("p", 1, release)
-    both = epsilon([[release], plan.releases()], 1e-5)
+    both = epsilon([[release], whole], 1e-5)
     assert budget_after(sites, plan) == (pytest.approx(epsilon([[release]], 1e-5)), pytest.approx(both))
+
+
+def test_the_budget_after_a_plan_that_was_begun_counts_no_round_twice(cohorts: list[Cohort], plan: Plan) -> None:
+    site = cohorts[0].site
+    open_ledger(site).reserve(plan.digest, 1, plan.release_of_round())
+    assert budget_after([site], plan)[1] == pytest.approx(epsilon([steps(plan, plan.sigma)], 1e-5))
 
 
 def test_a_card_says_what_was_spent_and_no_score(plan: Plan) -> None:
@@ -129,5 +148,5 @@ def test_scores_replace_the_model_without_them(workspace: Workspace, plan: Plan)
     assert scored.card["scores"]["data"] == "synthetic"
     with pytest.raises(IntegrityError):
         open_model(first.folder, workspace.trusted)
-    (entry,) = read_entries(server.home.audit, server.keys.public)
+    (entry,) = happened(server.home.audit, server.keys.public)
     assert (entry.event, entry.details["replaces"]) == (Event.MODEL_SIGNED, first.name)

@@ -2,26 +2,43 @@
 
 from __future__ import annotations
 
+from itertools import islice
 from pathlib import Path
 
-from policies.audit import AuditLog, Event, read_entries
-from policies.keys import KeyRing
+from policies.audit import AuditLog, read_entries
+from policies.events import Entry, Event
+from policies.keys import KeyRing, PublicKey
+from policies.logview import EDGE
 
 
 def filled(folder: Path, keys: KeyRing, count: int) -> Path:
+    """A log whose entries are numbered, the first few appended one by one and the others in groups."""
     log = AuditLog(folder, keys, "alice")
-    for number in range(count):
+    for number in range(min(count, 4)):
         log.append(Event.EXPORT_READ, number=number)
+    rest = ((Event.EXPORT_READ, {"number": number}) for number in range(4, count))
+    while group := list(islice(rest, 200)):
+        log.append_all(group)
     return folder
 
 
 def lines_of(folder: Path) -> list[bytes]:
-    return (folder / "entries.ndjson").read_bytes().splitlines(keepends=True)
+    return (folder / EDGE).read_bytes().splitlines(keepends=True)
 
 
 def put(folder: Path, lines: list[bytes]) -> None:
-    (folder / "entries.ndjson").write_bytes(b"".join(lines))
+    (folder / EDGE).write_bytes(b"".join(lines))
 
 
 def numbers(folder: Path, keys: KeyRing) -> list[int]:
     return [entry.details["number"] for entry in read_entries(folder, keys.public)]
+
+
+def files_of(folder: Path) -> set[str]:
+    return {str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file()}
+
+
+def happened(folder: Path, key: PublicKey) -> list[Entry]:
+    """What was done and denied: every entry but those of decisions that let somebody in, and of starts and stops."""
+    quiet = (Event.ACCESS_DECIDED, Event.PROCESS_STARTED, Event.PROCESS_STOPPED)
+    return [entry for entry in read_entries(folder, key) if entry.event not in quiet]

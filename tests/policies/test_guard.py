@@ -8,10 +8,11 @@ import pwd
 import pytest
 
 from policies.access import Action, Purpose
-from policies.audit import Event, read_entries
+from policies.audit import read_entries
 from policies.errors import AccessDenied, PolicyError
+from policies.events import Event
 from policies.guard import account_name, open_server, open_site
-from policies.policy import default_policy_text, load_policy
+from policies.policy import Role, default_policy_text, load_policy
 from policies.workspace import Workspace
 
 
@@ -32,7 +33,57 @@ def test_without_a_policy_nothing_is_made(workspace: Workspace) -> None:
 def test_what_is_permitted_goes_on(workspace: Workspace) -> None:
     site = open_site(workspace, "north", "alice")
     site.guard.permit(Action.TRAIN, Purpose.RESEARCH)
+    (entry,) = read_entries(site.home.audit, site.keys.public)
+    assert entry.event is Event.ACCESS_DECIDED
+    assert entry.details == {
+        "action": "train",
+        "purpose": "HRESCH",
+        "roles": sorted(Role),
+        "rules": ["it-trains-for-research", "researcher-studies"],
+        "policy_set": site.guard.access.digest,
+        "policy": site.guard.policy.digest,
+    }
+
+
+def test_asking_without_consequence_is_not_logged(workspace: Workspace) -> None:
+    site = open_site(workspace, "north", "alice")
+    assert site.guard.decide(Action.TRAIN, Purpose.RESEARCH).permitted
     assert read_entries(site.home.audit, site.keys.public) == []
+
+
+def test_a_refusal_of_the_patient_is_denied_with_its_rule_and_who_asked_counts(workspace: Workspace) -> None:
+    site = open_site(workspace, "north", "alice")
+    with pytest.raises(AccessDenied, match="the rule 'patient-refused' does not let"):
+        site.guard.permit(Action.VIEW_NOTE, Purpose.TREATMENT, patient="p1", consent_denied=[Purpose.TREATMENT])
+    site.guard.permit(Action.APPROVE_REIDENTIFICATION, Purpose.OPERATIONS, requester="bob")
+    with pytest.raises(AccessDenied, match="two-persons"):
+        site.guard.permit(Action.APPROVE_REIDENTIFICATION, Purpose.OPERATIONS, requester="alice")
+    refused, other, own = (entry.details for entry in read_entries(site.home.audit, site.keys.public))
+    assert (refused["patient"], refused["consent_denied"], refused["rules"]) == ("p1", ["TREAT"], ["patient-refused"])
+    assert "own_request" not in other and own["own_request"] is True
+
+
+def test_the_hospitals_own_access_policy_stands_in_the_place_of_the_installed_one(workspace: Workspace) -> None:
+    workspace.access.write_text(
+        '@id("own") permit (principal in Role::"clinician", action == Action::"erase", resource)\n'
+        'when { context.purpose == "TREAT" };\n'
+    )
+    site = open_site(workspace, "north", "alice")
+    site.guard.permit(Action.ERASE, Purpose.TREATMENT)
+    with pytest.raises(AccessDenied):
+        site.guard.permit(Action.TRAIN, Purpose.RESEARCH)
+    assert read_entries(site.home.audit, site.keys.public)[0].details["rules"] == ["own"]
+
+
+def test_an_access_policy_that_is_torn_or_that_others_could_have_written_lets_nothing_run(workspace: Workspace) -> None:
+    workspace.access.write_text("permit (")
+    with pytest.raises(PolicyError, match=r"access\.cedar: line 1"):
+        open_site(workspace, "north", "alice")
+    workspace.access.write_text('@id("a") permit (principal, action, resource) when { context.purpose == "TREAT" };')
+    workspace.access.chmod(0o662)
+    with pytest.raises(PolicyError, match="another account"):
+        open_site(workspace, "north", "alice")
+    assert not (workspace.root / "sites").exists()
 
 
 @pytest.mark.parametrize(("actor", "purpose"), [("mallory", Purpose.RESEARCH), ("alice", Purpose.TREATMENT)])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -14,30 +15,32 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from policies.errors import IntegrityError
-from policies.keys import KeyRing, PublicKey, create_keys, open_keys, public_key_from_pem, public_key_pem
+from policies.keys import (
+    KeyRing,
+    PublicKey,
+    create_keys,
+    open_keys,
+    open_public,
+    public_key_from_pem,
+    public_key_pem,
+)
 
-FILES = ["signing.key", "wrapping.key", "pseudonyms.key"]
+SECRETS = ("wrapping", "signing", "sealing", "pseudonyms")
 
 
-def test_created_keys_are_three_secrets_that_only_their_owner_reads(tmp_path: Path) -> None:
-    create_keys(tmp_path / "keys", "north")
+def test_created_keys_are_four_secrets_in_one_file_that_only_its_owner_reads(tmp_path: Path) -> None:
+    made = create_keys(tmp_path / "keys", "north")
     assert (tmp_path / "keys").stat().st_mode & 0o777 == 0o700
-    assert {path.name for path in (tmp_path / "keys").iterdir()} == {*FILES, "public.pem"}
-    secrets = [(tmp_path / "keys" / file).read_bytes() for file in FILES]
-    assert len(set(secrets)) == 3
+    modes = {path.name: path.stat().st_mode & 0o777 for path in (tmp_path / "keys").iterdir()}
+    assert modes == {"ring.key": 0o600, "public.pem": 0o644}
+    secrets = {getattr(made.secrets, name) for name in SECRETS}
+    assert len(secrets) == 4
     assert {len(secret) for secret in secrets} == {32}
-    assert all((tmp_path / "keys" / file).stat().st_mode & 0o777 == 0o600 for file in FILES)
 
 
 def test_keys_that_exist_are_opened_not_replaced(tmp_path: Path) -> None:
     made, again = create_keys(tmp_path, "north"), create_keys(tmp_path, "north")
-    assert (made.public, made.wrapping, made.pseudonyms) == (again.public, again.wrapping, again.pseudonyms)
-
-
-def test_an_interrupted_creation_is_finished_with_the_keys_already_there(tmp_path: Path) -> None:
-    made = create_keys(tmp_path, "north")
-    (tmp_path / "signing.key").unlink()
-    assert create_keys(tmp_path, "north").wrapping == made.wrapping
+    assert made.secrets == again.secrets
 
 
 def test_processes_that_make_keys_at_once_hold_the_same(
@@ -63,32 +66,45 @@ def test_processes_that_make_keys_at_once_hold_the_same(
 
 
 @pytest.mark.parametrize("mode", [0o644, 0o640, 0o604, 0o660])
-@pytest.mark.parametrize("file", FILES)
-def test_a_key_that_others_may_read_is_refused_with_the_command_to_close_it(
-    tmp_path: Path, file: str, mode: int
-) -> None:
+def test_keys_that_others_may_read_are_refused_with_the_command_to_close_them(tmp_path: Path, mode: int) -> None:
     create_keys(tmp_path, "north")
-    (tmp_path / file).chmod(mode)
+    (tmp_path / "ring.key").chmod(mode)
     with pytest.raises(IntegrityError, match=f"others may read this key .mode {mode:o}") as caught:
         open_keys(tmp_path, "north")
-    assert caught.value.hint == f"Run 'chmod 600 {tmp_path / file}'."
+    assert caught.value.hint == f"Run 'chmod 600 {tmp_path / 'ring.key'}'."
 
 
-@pytest.mark.parametrize("length", [0, 31, 33])
-@pytest.mark.parametrize("file", FILES)
-def test_a_key_of_another_length_is_refused(tmp_path: Path, file: str, length: int) -> None:
-    create_keys(tmp_path, "north")
-    (tmp_path / file).write_bytes(b"k" * length)
-    with pytest.raises(IntegrityError, match=f"{file}: {length} bytes where 32 belong"):
+@given(place=st.integers(0, 500), cut=st.booleans())
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=60)
+def test_a_file_of_keys_that_was_altered_or_cut_is_refused(tmp_path: Path, place: int, cut: bool) -> None:
+    path = tmp_path / "ring.key"
+    path.unlink(missing_ok=True)
+    whole = (create_keys(tmp_path, "north"), path.read_bytes())[1]
+    place %= len(whole) - 1  # but the last line feed
+    path.write_bytes(whole[:place] if cut else whole[:place] + bytes([whole[place] ^ 1]) + whole[place + 1 :])
+    with pytest.raises(IntegrityError):
         open_keys(tmp_path, "north")
 
 
-@pytest.mark.parametrize("file", FILES[1:])
-def test_a_missing_key_is_not_quietly_made_anew(tmp_path: Path, file: str) -> None:
+def test_keys_of_another_holder_do_not_open(tmp_path: Path) -> None:
     create_keys(tmp_path, "north")
-    (tmp_path / file).unlink()
-    with pytest.raises(IntegrityError, match=f"{file}: the key cannot be read"):
-        create_keys(tmp_path, "north")
+    with pytest.raises(IntegrityError, match="is not of 'river'"):
+        open_keys(tmp_path, "river")
+
+
+def test_missing_keys_are_named(tmp_path: Path) -> None:
+    with pytest.raises(IntegrityError, match=r"ring\.key: the keys cannot be read"):
+        open_keys(tmp_path, "north")
+    with pytest.raises(IntegrityError, match=r"public\.pem: the public key cannot be read"):
+        open_public(tmp_path, "north")
+
+
+def test_the_public_key_needs_no_secret_and_one_that_was_exchanged_is_put_right(tmp_path: Path) -> None:
+    keys = create_keys(tmp_path, "north")
+    assert open_public(tmp_path, "north") == keys.public
+    (tmp_path / "public.pem").write_bytes(public_key_pem(create_keys(tmp_path / "other", "north").public))
+    create_keys(tmp_path, "north")
+    assert open_public(tmp_path, "north") == keys.public
 
 
 def test_repr_shows_no_secret(keys: KeyRing) -> None:
@@ -113,12 +129,38 @@ def test_a_signature_holds_for_its_message_and_key_only(keys: KeyRing, message: 
             key.verify(mark, text)
 
 
-def test_ed25519_is_that_of_rfc_8032(tmp_path: Path) -> None:
-    create_keys(tmp_path, "north")
+def test_a_former_key_holds_for_documents_and_for_nothing_else(keys: KeyRing) -> None:
+    signature = keys.sign(b"then")
+    newer = PublicKey("north", Ed25519PrivateKey.generate().public_key().public_bytes_raw(), (keys.public.raw,))
+    newer.verify_document(signature, b"then")
+    with pytest.raises(IntegrityError, match="does not verify"):
+        newer.verify(signature, b"then")
+    with pytest.raises(IntegrityError, match="does not verify"):
+        newer.verify_document(signature, b"now")
+    again = public_key_from_pem("north", public_key_pem(newer))
+    assert (again, again.former) == (newer, newer.former)
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(data=st.binary(max_size=64), place=st.integers(0, 200))
+def test_what_is_sealed_opens_whole_and_in_its_place_only(keys: KeyRing, data: bytes, place: int) -> None:
+    sealed = keys.seal(data, "entry 7")
+    assert keys.unseal(sealed, "entry 7") == data
+    place %= len(sealed)
+    altered = sealed[:place] + bytes([sealed[place] ^ 1]) + sealed[place + 1 :]
+    for text, context in ((sealed, "entry 8"), (altered, "entry 7"), (sealed[:-1], "entry 7"), (b"", "entry 7")):
+        with pytest.raises(IntegrityError, match="'north' sealed was altered"):
+            keys.unseal(text, context)
+
+
+def test_what_is_sealed_says_nothing_twice(keys: KeyRing) -> None:
+    assert keys.seal(b"same", "here") != keys.seal(b"same", "here")
+
+
+def test_ed25519_is_that_of_rfc_8032(keys: KeyRing) -> None:
     # RFC 8032, section 7.1, test 1.
     seed = bytes.fromhex("9d61b19deffd5a60ba844af492ec2cc44449c5697b326919703bac031cae7f60")
-    (tmp_path / "signing.key").write_bytes(seed)
-    ring = open_keys(tmp_path, "north")
+    ring = KeyRing("north", replace(keys.secrets, signing=seed))
     assert ring.public.raw.hex() == "d75a980182b10ab7d54bfed3c964073a0ee172f3daa62325af021a68f707511a"
     assert ring.sign(b"").hex().startswith("e5564300c360ac729086e2cc806e828a84877f1eb8e5d974d873e06522490155")
 

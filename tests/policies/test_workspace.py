@@ -10,7 +10,7 @@ import sqlalchemy as sql
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from policies.errors import InputError
+from policies.errors import InputError, PolicyError
 from policies.workspace import DEFAULT_WORKSPACE, WORKSPACE_VARIABLE, Workspace, checked_name
 
 
@@ -89,3 +89,10 @@ def test_sites_are_listed_by_name(tmp_path: Path) -> None:
         (tmp_path / "sites" / name).mkdir(parents=True)
     (tmp_path / "sites" / "note.txt").write_text("")
     assert [site.name for site in Workspace(tmp_path).sites()] == ["north", "river"]
+
+
+def test_a_workspace_that_was_not_made_is_refused_with_the_command_that_makes_it(tmp_path: Path) -> None:
+    with pytest.raises(PolicyError, match="no workspace here") as refused:
+        Workspace.existing(tmp_path / "none")
+    assert "confide init" in refused.value.hint
+    assert Workspace.existing(tmp_path).root == tmp_path

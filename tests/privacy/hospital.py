@@ -28,7 +28,7 @@ def hospital(root: Path) -> Workspace:
     workspace = Workspace(root)
     root.mkdir()
     whole = default_policy_text("nobody")
-    line = '"nobody" = ["clinician", "hospital_it", "compliance_officer"]\n'
+    line = '"nobody" = ["clinician", "hospital_it", "compliance_officer", "data_steward", "researcher"]\n'
     assert line in whole
     workspace.policy.write_text(whole.replace(line, PEOPLE))
     site = at(workspace, "dave")

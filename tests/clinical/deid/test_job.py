@@ -11,8 +11,8 @@ from clinical.deid import Options, deidentify_source, job
 from clinical.deid import pool as pools
 from clinical.deid.pool import Engine
 from clinical.manifest import read_manifest
-from policies.audit import Event, read_entries
 from policies.errors import AccessDenied, InputError, IntegrityError, PolicyError, StorageError
+from policies.events import Event
 from policies.files import file_sha256, sha256_hex
 from policies.guard import open_site
 from policies.policy import default_policy_text
@@ -20,6 +20,7 @@ from policies.workspace import Workspace
 from privacy.vault.originals import Vault
 from privacy.vault.pseudonyms import Pseudonyms
 from tests.clinical.exports import CANARY, condition, document, note_text, patient, write_export
+from tests.policies.logs import happened
 
 
 @pytest.fixture
@@ -133,7 +134,7 @@ def test_no_manifest_is_a_clear_error(site, tmp_path):
 
 def test_the_log_tells_what_was_read_done_and_left_out(site, source, tmp_path):
     report = run(site, source, tmp_path / "out")
-    read, done = read_entries(site.home.audit, site.keys.public)
+    read, done = happened(site.home.audit, site.keys.public)
     assert (read.event, done.event) == (Event.EXPORT_READ, Event.RECORDS_DEIDENTIFIED)
     assert read.details["files"] == 1
     assert read.details["sha256"] == sha256_hex(file_sha256(source / "everything.ndjson").encode())
@@ -331,7 +332,7 @@ def test_nothing_that_was_not_signed_is_replaced(site, source, tmp_path):
     out = tmp_path / "out"
     run(site, source, out)
     (out / "thesis.txt").write_text("dear")
-    with pytest.raises(InputError, match="not written by Confide"):
+    with pytest.raises(InputError, match="not signed by this site"):
         run(site, source, out, overwrite=True)
     for inside in (source / "out", source):
         with pytest.raises(InputError, match="in one another"):
@@ -389,7 +390,7 @@ def test_an_out_that_is_not_ours_is_never_touched(site, source, tmp_path):
     out.mkdir()
     (out / "thesis.txt").write_text("dear")
     for overwrite in (False, True):
-        with pytest.raises(InputError, match="not written by Confide"):
+        with pytest.raises(InputError, match="not signed by this site"):
             run(site, source, out, overwrite=overwrite)
     assert (out / "thesis.txt").read_text() == "dear"
 
@@ -421,3 +422,20 @@ def test_a_full_disk_leaves_the_older_output_as_it_was(site, source, tmp_path, m
     monkeypatch.undo()
     run(site, source, out, overwrite=True)
     assert {p.name for p in tmp_path.iterdir()} == {"in", "out", "workspace"}
+
+
+def test_a_table_that_says_whose_a_text_is_names_the_texts_own_file(workspace, tmp_path):
+    policy(workspace, pseudonyms="random")
+    site, source = open_site(workspace, "north", "alice"), tmp_path / "in"
+    source.mkdir()
+    (source / "letter").write_text("Seen again.")
+    (source / "whose").write_text("file,mrn\nscans/letter,4711\n,4712\n")
+    (source / "zvisits").write_text("mrn,diagnosis\n4711,Seen again.\n")
+    (tmp_path / "columns").write_text("[columns]\ndiagnosis = 'text'\n")
+    run(site, source, tmp_path / "out", columns=tmp_path / "columns")
+    (document,) = lines(tmp_path / "out/documents.ndjson")
+    header, row, empty = (tmp_path / "out/table-0002.csv").read_text().splitlines()
+    assert (header, row.split(",")[0], empty[0]) == ("file,mrn", document["file"], ",")
+    assert (tmp_path / "out" / document["file"]).is_file()
+    manifest = read_manifest(tmp_path / "out", site.keys.public)
+    assert manifest["tables_without_text"] == ["table-0002.csv"] and "table-0003.csv" in manifest["files"]

@@ -14,13 +14,14 @@ from clinical.dataset import Dataset, read_dataset, split
 from clinical.diagnosis import ConditionModel
 from clinical.evaluation.diagnosis import evaluate_diagnosis, evaluate_held_back, macro_f1, score
 from clinical.labels import LabelRule, LabelSource
-from policies.audit import Event, read_entries
 from policies.errors import AccessDenied, InputError
+from policies.events import Event
 from policies.guard import Site, open_site
 from policies.models import SignedModel
 from policies.policy import default_policy_text
 from policies.workspace import Workspace
 from tests.clinical.notes import cohort, write
+from tests.policies.logs import happened
 
 LABELS = ("a", "b", "c")
 LOGITS = np.array([[3, 2, 1], [1, 2, 3], [1, 3, 2], [3, 1, 2]], np.float32)
@@ -89,7 +90,7 @@ def test_the_plans_held_back_patients_are_scored_and_logged(site: Site, signed: 
     held_back = split(read_dataset(folder, model.rule), model.split_key, model.held_back)[1]
     assert scores.patients == len(held_back.patients) < 24
     assert scores.precision_at_1 > 0.9  # the words tell the label, and the model was fitted to them
-    (entry,) = read_entries(site.home.audit, site.keys.public)
+    (entry,) = happened(site.home.audit, site.keys.public)
     assert (entry.event, entry.details["patients"]) == (Event.EVALUATED, scores.patients)
 
 

@@ -166,3 +166,9 @@ def test_nothing_to_read_is_an_error(tmp_path):
         open_source(tmp_path)
     with pytest.raises(InputError, match="unknown format"):
         open_source(written(tmp_path, odd=b"%PDF"))
+
+
+def test_rules_of_columns_that_are_not_there_are_an_error_that_says_what_belongs_there(tmp_path):
+    with pytest.raises(InputError, match="no such file") as refused:
+        open_source(written(tmp_path, good=CSV), columns=tmp_path / "none.toml")
+    assert "[columns]" in refused.value.hint

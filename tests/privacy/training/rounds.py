@@ -13,7 +13,8 @@ from federated import site_round
 from federated.messages import TrainOrder
 from federated.plan import Plan
 from federated.site_round import plan_classifier, train_round
-from policies.audit import Event, read_entries
+from policies.audit import read_entries
+from policies.events import Event
 from policies.files import sha256_hex
 from policies.guard import Site
 from policies.ledger import Ledger
@@ -29,7 +30,7 @@ POINTS: dict[str, tuple[Any, str, bool]] = {
     "spent": (Ledger, "spend", True),
     "computed": (site_round, "private_step", True),
     "stored": (site_round, "write_whole", True),
-    "released": (site_round, "_log_release", True),
+    "released": (site_round, "log_release", True),
 }
 """Where a process may be killed: the name that it is at, and whether after it rather than before it."""
 

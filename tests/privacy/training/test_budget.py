@@ -11,8 +11,9 @@ from typing import Any
 
 import pytest
 
-from policies.audit import Event, read_entries
+from policies.audit import read_entries
 from policies.errors import BudgetError, IntegrityError, StorageError
+from policies.events import Event
 from policies.guard import Site, open_site
 from policies.ledger import State
 from policies.policy import default_policy_text

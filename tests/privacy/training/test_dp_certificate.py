@@ -50,6 +50,7 @@ BODY: dict[str, Any] = {
     "clip": "1.0",
     "rounds": 2,
     "steps": 2,
+    "count_sigma": "20",
     "delta": "1e-05",
     "epsilon_prv": PRV,
     "epsilon_pld": PLD,
@@ -93,9 +94,10 @@ def test_a_copy_verifies_with_the_public_key_alone(tmp_path: Path, keys: KeyRing
 
 
 def test_both_accountants_say_what_is_certified() -> None:
-    release = [PoissonSampled("0.9", GaussianRelease("2.0", 2))]
-    assert epsilon_text(prv_epsilon(release, 1e-5)) == PRV
-    assert epsilon_text(pld_epsilon(release, 1e-5)) == PLD
+    steps = PoissonSampled("0.9", GaussianRelease("2.0", 2))
+    for accountant, said in ((prv_epsilon, PRV), (pld_epsilon, PLD)):
+        assert epsilon_text(accountant([GaussianRelease("20"), steps], 1e-5)) == said
+        assert float(said) > accountant([steps], 1e-5) + 0.001  # the count costs something
 
 
 def test_any_flipped_digit_is_refused(tmp_path: Path, keys: KeyRing) -> None:
@@ -126,6 +128,7 @@ def test_a_forged_epsilon_is_refused_though_the_hospital_signed_it(
         ({"sigma": "1.9"}, "cost"),
         ({"q": "0.8"}, "cost"),
         ({"steps": 3}, "cost"),
+        ({"count_sigma": "200"}, "cost"),
         ({"rounds": 3}, "fewer than its 3 rounds"),
         ({"delta": "1e-06"}, "cost"),
         ({"sampler": OTHER_SAMPLER}, "Poisson sampling"),

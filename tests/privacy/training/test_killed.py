@@ -15,7 +15,8 @@ from pathlib import Path
 import pytest
 
 from federated.site_round import approve, plan_classifier, prepare
-from policies.audit import Entry, Event, read_entries
+from policies.audit import read_entries
+from policies.events import Entry, Event
 from policies.guard import Site
 from policies.ledger import State
 from privacy.training import budget

@@ -8,13 +8,14 @@ from pathlib import Path
 import pytest
 
 from policies.access import Purpose
-from policies.audit import Event, read_entries
 from policies.errors import AccessDenied, InputError, IntegrityError
+from policies.events import Event
 from policies.workspace import Workspace
 from privacy.vault.codes import CodeBook
 from privacy.vault.erasure import Erasure, erase_patient, holdings, verify_erasure
 from privacy.vault.originals import Holding, Vault
 from privacy.vault.reidentification import approve, list_requests, open_patient, request
+from tests.policies.logs import happened
 from tests.privacy.hospital import CANARY, at, hospital
 
 PLAN = "a" * 64
@@ -55,7 +56,7 @@ def test_the_proof_names_what_was_destroyed(workspace: Workspace) -> None:
     assert done.vaults == held == {
         "vault": Holding(held["vault"].key_sha256, 2), f"cache/{PLAN}": Holding(held[f"cache/{PLAN}"].key_sha256, 1)
     }  # fmt: skip
-    (entry,) = read_entries(site.home.audit, site.keys.public)
+    (entry,) = happened(site.home.audit, site.keys.public)
     assert (entry.event, entry.sequence, entry.actor) == (Event.PATIENT_ERASED, done.entry, "bob")
     assert entry.details["patient"] == "p1"
     assert entry.details["keys"] == {name: holding.key_sha256 for name, holding in held.items()}
@@ -125,7 +126,7 @@ def test_an_edited_request_stops_it_before_anything_is_destroyed(workspace: Work
 def test_a_log_that_cannot_be_written_stops_it(workspace: Workspace) -> None:
     site = at(workspace, "bob")
     site.guard.record(Event.EXPORT_READ)
-    (site.home.audit / "entries.ndjson").write_bytes(b"")
+    (site.home.audit / "edge.ndjson").write_bytes(b"")
     with pytest.raises(IntegrityError):
         erased(workspace)
     assert len(holdings(at(workspace, "dave"), "p1")) == 2

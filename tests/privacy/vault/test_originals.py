@@ -119,3 +119,29 @@ def test_a_batch_that_fails_leaves_nothing_behind(vault):
         vault.get("p3", "r4")
     with pytest.raises(IntegrityError, match="no original of record r4"):
         vault.get("p1", "r4")
+
+
+NEXT = bytes(range(1, 33))
+
+
+def test_after_rewrapping_the_new_key_opens_everything_and_the_old_one_nothing(vault, tmp_path):
+    vault.erase("p2")
+    assert vault.rewrap(NEXT) == 1
+    assert Vault(tmp_path / "vault", NEXT).get("p1", "r1") == CANARY
+    with pytest.raises(IntegrityError, match="another key"):
+        vault.get("p1", "r1")
+    with pytest.raises(IntegrityError, match="another key"):  # or it would add what the new key cannot open
+        vault.put([("p3", "r4", b"four")])
+
+
+def test_rewrapping_again_goes_on_and_tokens_stay(vault, tmp_path):
+    before = vault.key_of("p1")
+    assert vault.rewrap(NEXT) == vault.rewrap(NEXT) == 2
+    assert Vault(tmp_path / "vault", NEXT).key_of("p1") == before
+
+
+def test_rewrapping_is_all_or_nothing(vault, tmp_path):
+    change(tmp_path, "UPDATE keys SET wrapped = zeroblob(60) WHERE patient = 'p2'")
+    with pytest.raises(IntegrityError):
+        vault.rewrap(NEXT)
+    assert vault.get("p1", "r1") == CANARY

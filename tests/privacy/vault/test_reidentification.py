@@ -9,13 +9,14 @@ from pathlib import Path
 import pytest
 
 from policies.access import Purpose
-from policies.audit import Event, read_entries
 from policies.errors import AccessDenied, InputError, IntegrityError
+from policies.events import Event
 from policies.workspace import Workspace
 from privacy.vault import reidentification
 from privacy.vault.originals import Vault
 from privacy.vault.reidentification import State, approve, list_requests, open_patient, open_tokens, refuse, request
 from privacy.vault.sealing import seal_value
+from tests.policies.logs import happened
 from tests.privacy.hospital import CANARY, at, hospital
 
 REASON = f"{CANARY} Quist has a critical result"
@@ -37,7 +38,7 @@ def approved(workspace: Workspace) -> str:
 
 def log(workspace: Workspace) -> list[tuple[Event, str]]:
     site = at(workspace, "dave")
-    return [(entry.event, entry.actor) for entry in read_entries(site.home.audit, site.keys.public)]
+    return [(entry.event, entry.actor) for entry in happened(site.home.audit, site.keys.public)]
 
 
 def test_two_persons_open_one_patient_and_every_step_stands_in_the_log(workspace: Workspace) -> None:
@@ -51,7 +52,7 @@ def test_two_persons_open_one_patient_and_every_step_stands_in_the_log(workspace
         (Event.PATIENT_REIDENTIFIED, "alice"),
     ]
     site = at(workspace, "dave")
-    for entry in read_entries(site.home.audit, site.keys.public):
+    for entry in happened(site.home.audit, site.keys.public):
         assert (entry.details["request"], entry.details["patient"], entry.details["purpose"]) == (number, "p1", "TREAT")
 
 
@@ -59,7 +60,7 @@ def test_names_and_reasons_stand_neither_in_the_log_nor_in_the_file(workspace: W
     number = asked(workspace)
     refuse(at(workspace, "bob"), number, f"{CANARY} is not yours")
     home = at(workspace, "dave").home
-    for path in (home.request(number), home.audit / "entries.ndjson"):
+    for path in (home.request(number), home.audit / "edge.ndjson"):
         assert CANARY not in path.read_text() and "critical" not in path.read_text()
     (shown,) = list_requests(at(workspace, "alice"))
     assert (shown.reason, shown.refusal) == (REASON, f"{CANARY} is not yours")

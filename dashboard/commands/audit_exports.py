@@ -1,0 +1,197 @@
+"""confide audit: entries for others, as files, as messages to a collector, and as an accounting for one patient."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from dashboard.logs import (
+    ActorOption,
+    EventOption,
+    LogOption,
+    OutcomeOption,
+    PatientOption,
+    PurposeOption,
+    SinceOption,
+    UntilOption,
+    found,
+    one_permitted,
+    permitted,
+)
+from dashboard.options import JsonOption, WorkspaceOption
+from policies.errors import InputError
+from policies.workspace import SERVER, Workspace
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from policies.events import Entry
+    from policies.exports.query import Filter
+    from policies.guard import Server, Site
+
+
+def export(
+    out: Annotated[
+        Path, typer.Argument(help="File to write: .ndjson (FHIR AuditEvent), .csv or .pdf; a folder with --evidence.")
+    ],
+    evidence: Annotated[
+        bool, typer.Option("--evidence", help="Write a folder that a stranger can check without Confide.")
+    ] = False,
+    since: SinceOption = "",
+    until: UntilOption = "",
+    event: EventOption = "",
+    actor: ActorOption = "",
+    patient: PatientOption = "",
+    purpose: PurposeOption = "",
+    outcome: OutcomeOption = "",
+    site: LogOption = None,
+    workspace: WorkspaceOption = None,
+) -> None:
+    """Write verified entries to a file, for its owner's eyes only; the export is itself logged.
+
+    An evidence folder holds the entries of one log with proofs, the signed tree head, keys, and how to check them.
+
+    [dim]Example: confide audit export proof --evidence --site north --event budget.spent[/]
+    """
+    from dashboard.console import say
+    from policies.access import Action
+    from policies.exports.query import Filter
+    from policies.files import OWNER_ONLY, sha256_hex, write_whole
+
+    if not evidence and out.suffix not in (".ndjson", ".csv", ".pdf"):
+        raise InputError(f"no export to '{out.suffix}'", "Name a file that ends in .ndjson, .csv or .pdf.")
+    asked = Filter(since, until, event, actor, patient, purpose, outcome)
+    if evidence:
+        holder = one_permitted(Workspace.existing(workspace), site, Action.EXPORT_AUDIT)
+        say(f"wrote {_write_evidence(holder, asked, out)} entries with their proofs to {out}; start with its README.md")
+        return
+    holders = permitted(Workspace.existing(workspace), site, Action.EXPORT_AUDIT)
+    entries = found(holders, asked)
+    data = _rendered(out.suffix, holders, asked, entries)
+    _log(holders, asked, form=out.suffix, entries=len(entries), sha256=sha256_hex(data))
+    write_whole(out, data, OWNER_ONLY)
+    say(f"wrote {len(entries)} entries to {out}")
+
+
+def check(
+    folder: Annotated[Path, typer.Argument(help="What 'confide audit export --evidence' wrote.")],
+    key: Annotated[Path, typer.Option(help="The log's key, got by another way: what 'keys export-public' wrote.")],
+) -> None:
+    """Check an evidence folder of another hospital; its README says how to do it without Confide.
+
+    [dim]Example: confide audit check proof --key north.pem[/]
+    """
+    from dashboard.console import say
+    from policies.evidence import key_for, verify_evidence
+
+    found = verify_evidence(folder, key_for(folder, key))
+    say(f"{found.entries} entries stand in the log of {found.origin}; signed by {', '.join(found.signers)}")
+
+
+def send(
+    address: Annotated[str, typer.Argument(metavar="HOST:PORT", help="The collector; without a port it is 6514.")],
+    ca: Annotated[Path, typer.Option(help="Certificates (PEM) of who may have signed the collector's.")],
+    certificate: Annotated[
+        Path | None, typer.Option(help="Our certificate and its key (PEM), where the collector asks for one.")
+    ] = None,
+    since: SinceOption = "",
+    until: UntilOption = "",
+    event: EventOption = "",
+    actor: ActorOption = "",
+    patient: PatientOption = "",
+    purpose: PurposeOption = "",
+    outcome: OutcomeOption = "",
+    site: LogOption = None,
+    workspace: WorkspaceOption = None,
+) -> None:
+    """Send verified entries to the hospital's log collector: syslog (RFC 5424) over TLS; that they were is logged.
+
+    [dim]Example: confide audit send logs.hospital.example --ca hospital.pem --since 2026-01-01[/]
+    """
+    from dashboard.console import say
+    from policies.access import Action
+    from policies.exports.query import Filter
+    from policies.exports.syslog import Collector
+
+    collector = Collector.at(address, ca, certificate)
+    asked = Filter(since, until, event, actor, patient, purpose, outcome)
+    holders = permitted(Workspace.existing(workspace), site, Action.EXPORT_AUDIT)
+    entries = found(holders, asked)
+    _log(holders, asked, form="syslog", entries=len(entries), recipient=f"{collector.host}:{collector.port}")
+    say(f"sent {collector.send(entries)} entries to {collector.host}")
+
+
+def accounting(
+    patient: Annotated[str, typer.Argument(metavar="PATIENT", help="The pseudonym, as it stands in the records.")],
+    as_json: JsonOption = False,
+    site: LogOption = None,
+    workspace: WorkspaceOption = None,
+) -> None:
+    """What was disclosed of one patient in six years, to whom, when and why (45 CFR 164.528).
+
+    A model update is a disclosure: each study is listed, with the bound (epsilon) on what it may tell.
+
+    [dim]Example: confide audit accounting 0f3c51d2a7b84e6690c1d2e3f4a5b6c7[/]
+    """
+    import json
+    from dataclasses import asdict
+    from datetime import UTC, datetime
+
+    from dashboard.console import say, table
+    from policies.access import Action
+    from policies.audit import read_entries
+    from policies.exports.accounting import accounting as account_for
+    from policies.exports.query import Filter
+
+    holder = one_permitted(Workspace.existing(workspace), site, Action.EXPORT_AUDIT)
+    entries = read_entries(holder.home.audit, holder.keys.public)
+    rows = account_for(entries, patient, datetime.now(UTC).date(), f"the server '{SERVER}' of the federation")
+    _log([holder], Filter(patient=patient), form="accounting", entries=len(rows))
+    if as_json:
+        typer.echo(json.dumps([asdict(row) for row in rows]))
+    elif not rows:
+        say("nothing that concerns this patient was disclosed in six years")
+    else:
+        columns = ("first", "last", "recipient", "what", "purpose", "times", "epsilon")
+        table("disclosures", columns, [[getattr(row, column) for column in columns] for row in rows])
+
+
+def _write_evidence(holder: Server | Site, asked: Filter, out: Path) -> int:
+    from policies.evidence import write_evidence
+    from policies.logview import look
+    from policies.witness import peers
+
+    key = holder.keys.public
+    _log([holder], asked, form="evidence")
+    view = look(holder.home.audit, key)
+    chosen = [entry.sequence for entry in asked.chosen(view.entries())]
+    witnesses = list(peers(holder.guard.policy.witnesses, key.name).values())
+    return write_evidence(view, chosen, key, witnesses, out)
+
+
+def _rendered(suffix: str, holders: Sequence[Server | Site], asked: Filter, entries: list[tuple[str, Entry]]) -> bytes:
+    if suffix == ".ndjson":
+        from policies.exports.audit_event import to_ndjson
+
+        return to_ndjson(entries)
+    if suffix == ".csv":
+        from policies.exports.csv import to_csv
+
+        return to_csv(entries)
+    from datetime import UTC, datetime
+
+    from policies.audit import verify
+    from policies.exports.report import LogState, to_pdf
+
+    logs = [LogState(holder.home.name, verify(holder.home.audit, holder.keys.public)) for holder in holders]
+    return to_pdf(logs, asked.words(), entries, datetime.now(UTC))
+
+
+def _log(holders: Sequence[Server | Site], asked: Filter, **facts: object) -> None:
+    """Before anything leaves: every log says that its entries were handed out, and which."""
+    from policies.events import Event
+
+    for holder in holders:
+        holder.guard.record(Event.AUDIT_EXPORTED, filters=asked.words(), **facts)

@@ -1,0 +1,110 @@
+"""confide audit: people examine the log (45 CFR 164.312(b)) and sign off, and what is old is deleted by rule."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from dashboard.logs import (
+    ActorOption,
+    EventOption,
+    LogOption,
+    OutcomeOption,
+    PatientOption,
+    PurposeOption,
+    SinceOption,
+    UntilOption,
+    found,
+    one_permitted,
+)
+from dashboard.options import JsonOption, WorkspaceOption
+from policies.errors import InputError
+from policies.workspace import Workspace
+
+
+def review(
+    finding: Annotated[
+        str | None, typer.Option(help="What you found; kept sealed. \\[default: asked after the sample is shown]")
+    ] = None,
+    sample: Annotated[int, typer.Option(min=1, max=1000, help="How many entries to look at, drawn at random.")] = 20,
+    since: SinceOption = "",
+    until: UntilOption = "",
+    event: EventOption = "",
+    actor: ActorOption = "",
+    patient: PatientOption = "",
+    purpose: PurposeOption = "",
+    outcome: OutcomeOption = "",
+    site: LogOption = None,
+    workspace: WorkspaceOption = None,
+) -> None:
+    """Look at a random sample of entries and say in writing what you found; your account signs it off in the log.
+
+    [dim]Example: confide audit review --sample 20 --outcome refused --since 2026-01-01[/]
+    """
+    from dashboard.console import say, table
+    from policies.access import Action
+    from policies.exports.query import Filter
+    from policies.exports.reviews import draw, sign_off
+
+    asked = Filter(since, until, event, actor, patient, purpose, outcome)
+    holder = one_permitted(Workspace.existing(workspace), site, Action.VIEW_AUDIT)
+    entries = [entry for _, entry in found([holder], asked)]
+    drawn = draw(entries, sample)
+    rows = [(entry.sequence, entry.time[:19], entry.actor, entry.event, str(dict(entry.details))) for entry in drawn]
+    table(f"{len(drawn)} of {len(entries)} entries", ("number", "time (UTC)", "actor", "event", "details"), rows)
+    text = finding if finding is not None else typer.prompt("What did you find?")
+    signed = sign_off(holder, asked, len(entries), drawn, text)
+    say(f"the review stands in the log of {holder.home.name} as entry {signed.sequence}")
+
+
+def reviews(as_json: JsonOption = False, site: LogOption = None, workspace: WorkspaceOption = None) -> None:
+    """Who reviewed the log, when, which entries, and what was found.
+
+    [dim]Example: confide audit reviews[/]
+    """
+    import json
+    from dataclasses import asdict
+
+    from dashboard.console import say, table
+    from policies.access import Action
+    from policies.exports.reviews import reviews_of
+
+    rows = reviews_of(one_permitted(Workspace.existing(workspace), site, Action.VIEW_AUDIT))
+    if as_json:
+        typer.echo(json.dumps([asdict(row) for row in rows]))
+    elif not rows:
+        say("nobody has reviewed this log yet")
+    else:
+        shown = [(row.entry, row.time[:19], row.reviewer, f"{len(row.sample)} of {row.found}", row.query, row.finding)
+                 for row in rows]  # fmt: skip
+        table("reviews", ("entry", "time (UTC)", "reviewer", "looked at", "asked for", "finding"), shown)
+
+
+def prune(
+    before: Annotated[str, typer.Option(help="Delete what is older than this day (YYYY-MM-DD, UTC).")],
+    site: LogOption = None,
+    workspace: WorkspaceOption = None,
+) -> None:
+    """Delete old entries, as far as the policy's 'audit.keep_years' lets; releases are carried forward first.
+
+    The hashes stay, so that the log and every proof still verify; that entries were deleted stands in the log.
+
+    [dim]Example: confide audit prune --before 2020-01-01[/]
+    """
+    from datetime import UTC, date, datetime
+
+    from dashboard.console import say
+    from policies.access import Action
+    from policies.exports.query import Filter
+    from policies.retention import keep_from
+    from policies.retention import prune as delete
+
+    day = date.fromisoformat(Filter(since=before).since)
+    holder = one_permitted(Workspace.existing(workspace), site, Action.PRUNE_AUDIT)
+    years = holder.guard.policy.audit.keep_years
+    newest = keep_from(datetime.now(UTC).date(), years)
+    if day > newest:
+        raise InputError(f"the policy keeps entries for {years} years", f"Name a day up to {newest}.")
+    done = delete(holder.guard.log, day, f"older than {years} years")
+    say(f"{done.until - done.first} entries deleted, {done.carried} releases carried forward")

@@ -1,0 +1,51 @@
+"""How many training patients a hospital has, as a number that may stand in a plan: counted with noise, and booked."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+from safetensors.numpy import load, save
+
+from clinical.manifest import read_manifest
+from federated.plan import Plan
+from federated.site_round import check_plan, log_release, site_random
+from policies.access import Action, Purpose
+from policies.files import canonical_json, sha256_hex, write_whole
+from policies.guard import Site
+from policies.ledger import COHORT
+from policies.releases import PATIENT_COUNT
+from privacy.training.budget import one_training, spending
+from privacy.training.lattice import noisy_sum
+
+FEWEST = 10  # whatever the noise makes of a count
+_TENS, _ONLY = 10, 0  # rounded to tens; kept as the only round of what was counted
+_WHO = {"labels", "label_source", "label_mapping", "split_key", "held_back"}  # of a plan: who is a training patient
+
+
+def count_patients(site: Site, draft: Plan, data: Path) -> int:
+    """The training patients of a folder, counted with noise, rounded to tens, and at least ten.
+
+    One patient more or less changes the count by one, so `PATIENT_COUNT` is what the Gaussian mechanism costs here. It
+    is booked before it is drawn and kept before it is told: the same data and labels give the same number ever after.
+
+    Raises:
+        BudgetError: count and draft together would exceed the budget; nothing was counted.
+        ConfideError: as `approve`, or the kept count was altered.
+    """
+    site.guard.permit(Action.TRAIN, Purpose.RESEARCH)
+    whom = {"data": read_manifest(data, site.keys.public), **draft.model_dump(mode="json", include=_WHO)}
+    counted = sha256_hex(canonical_json(whom))
+    kept = site.home.update(counted, _ONLY)
+    patients = check_plan(site, draft, data, beside=() if kept.exists() else (PATIENT_COUNT,)).patients
+    with one_training(site):
+        if not kept.exists():
+            random = site_random(site, counted, _ONLY)
+            with spending(site, COHORT, _ONLY, PATIENT_COUNT, random.source):
+                sigma = float(PATIENT_COUNT.sigma)
+            noisy = noisy_sum(np.array([float(len(patients))]), clip=1.0, sigma=sigma, random=random)
+            write_whole(kept, save({"patients": noisy}))
+        told = kept.read_bytes()
+        log_release(site, counted, _ONLY, sha256_hex(told))
+    number = float(load(told)["patients"][0])
+    return max(round(number / _TENS) * _TENS, FEWEST)

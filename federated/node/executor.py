@@ -1,0 +1,123 @@
+"""The process of a site that answers messages: the installed ClientApp, in the place of Flower's `flwr-clientapp`.
+
+It stays up between messages, so that the encoder is loaded once. A run whose bundle is not the approved one is refused
+by the hash of its bytes; nothing of a bundle is ever unpacked, written or imported.
+"""
+
+from __future__ import annotations
+
+import argparse
+import signal
+import threading
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from federated.node.bundle import approved_bundle
+from policies.errors import ConfideError
+from policies.events import Event
+from policies.files import sha256_hex
+from policies.guard import Site, open_site
+from policies.workspace import Workspace
+
+if TYPE_CHECKING:
+    from flwr.app import Context, Message
+    from flwr.supercore.runtime import RuntimeHttpClient
+
+_POLL_S = 0.2
+_ACQUIRE = "/flwr.proto.Runtime/AcquireTask"
+_NOTHING_IS_SAID = "the reason is in the site's own log"
+
+
+def answer(site: Site, message: Message, context: Context, bundle: bytes) -> Message:
+    """The installed ClientApp's reply; or an error that says nothing of why, since its text could hold anything.
+
+    Args:
+        bundle: what the server sent with the run; its own hash counts, not the one that the server states.
+    """
+    from flwr.app import Message
+    from flwr.app.error import Error
+    from flwr.common.constant import ErrorCode
+
+    if (found := sha256_hex(bundle)) != approved_bundle():
+        reason = "a run carries another bundle than that of the installed version"
+        site.guard.record(Event.PLAN_REFUSED, bundle=found, reason=reason)
+        return Message(Error(code=ErrorCode.INVALID_FAB, reason=_NOTHING_IS_SAID), reply_to=message)
+    try:
+        from federated.client_app import app  # not before the check
+
+        return app(message=message, context=context)
+    except Exception as error:
+        _say(error)
+        return Message(Error(code=ErrorCode.CLIENT_APP_RAISED_EXCEPTION, reason=_NOTHING_IS_SAID), reply_to=message)
+
+
+def serve(site: Site, address: str, stop: threading.Event) -> None:
+    """Take one task after another from the SuperNode at this address until told to stop."""
+    from flwr.proto.runtime_pb2 import AcquireTaskRequest
+    from flwr.supercore.interceptors import RuntimeVersionHttpInterceptor, SuperExecAuthHttpInterceptor
+
+    secret = SuperExecAuthHttpInterceptor(
+        master_secret=site.home.federation.executor_secret.read_bytes(), protected_methods={_ACQUIRE}
+    )
+    client = _client(address, [RuntimeVersionHttpInterceptor(component_name="SuperExec"), secret])
+    wanted = AcquireTaskRequest(supported_task_types=["flwr-clientapp"])
+    while not stop.wait(_POLL_S):
+        try:
+            found = client.AcquireTask(wanted)
+            if found.token:
+                _work(site, address, found.token)
+        except Exception as error:  # a SuperNode that starts or ends; the supervisor sees to it
+            _say(error)
+            stop.wait(1.0)
+    client.close()
+
+
+def _work(site: Site, address: str, token: str) -> None:
+    """Pull one message, answer it, push the reply."""
+    from flwr.common.constant import SubStatus
+    from flwr.supercore.heartbeat import HeartbeatSender, make_task_heartbeat_fn_http
+    from flwr.supercore.interceptors import RuntimeTokenHttpInterceptor, RuntimeVersionHttpInterceptor
+    from flwr.supernode.runtime.run_clientapp import pull_task_input, push_message, push_task_output
+
+    client = _client(
+        address, [RuntimeVersionHttpInterceptor(component_name="flwr-clientapp"), RuntimeTokenHttpInterceptor(token)]
+    )
+    heart = HeartbeatSender(make_task_heartbeat_fn_http(client))
+    heart.start()
+    try:
+        message, context, _, fab = pull_task_input(client)
+        push_message(client, answer(site, message, context, fab.content), context)
+        push_task_output(client, context, SubStatus.COMPLETED, "")
+    finally:
+        heart.stop()
+        client.close()
+
+
+def _client(address: str, interceptors: list[object]) -> RuntimeHttpClient:
+    from flwr.supercore.runtime import RuntimeHttpClient
+
+    return RuntimeHttpClient.from_server_address(address, True, None, interceptors)
+
+
+def _say(error: Exception) -> None:
+    """One line for the log of this process; the message of an error that nobody foresaw could hold text of a record."""
+    print(error.message if isinstance(error, ConfideError) else type(error).__name__, flush=True)
+
+
+def main() -> None:
+    from flwr.supercore.app_utils import start_parent_process_monitor
+
+    parser = argparse.ArgumentParser()
+    for name in ("--workspace", "--site", "--supernode"):
+        parser.add_argument(name, required=True)
+    parser.add_argument("--parent", type=int, required=True)
+    chosen = parser.parse_args()
+    stop = threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: stop.set())  # the message in hand is answered first
+    start_parent_process_monitor(chosen.parent)
+    serve(open_site(Workspace(Path(chosen.workspace)), chosen.site), chosen.supernode, stop)
+
+
+if __name__ == "__main__":
+    main()

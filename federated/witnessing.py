@@ -1,0 +1,158 @@
+"""The hospitals of a plan sign each other's tree heads, by four questions that the server passes on.
+
+Sizes, hashes, times and signatures cross, no entry and no text. The server cannot forge any of it; it can only leave
+something out, and then signatures are missing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from enum import StrEnum
+
+from federated.messages import Fields
+from federated.plan import Plan
+from policies.errors import IntegrityError
+from policies.guard import Site
+from policies.keys import PublicKey
+from policies.logview import look
+from policies.notes import Checkpoint, Kind, Verifier, line_of, signature_in
+from policies.tlog import consistency_proof
+from policies.witness import Submission, Witness, WitnessRefused, attach, peers
+
+_HASH_BYTES, _TIME_BYTES, _SIGNATURE_BYTES = 32, 8, 64
+
+
+class Question(StrEnum):
+    """What the server asks every site, in this order."""
+
+    SEEN = "seen"
+    HEAD = "head"
+    COSIGN = "cosign"
+    ATTACH = "attach"
+
+
+def answer(site: Site, plan: Plan, question: Question, fields: Fields) -> Fields:
+    """What a site says to one of the questions; lists are in the order of the plan's sites.
+
+    Raises:
+        IntegrityError: the fields are not those of the question.
+    """
+    try:
+        return _ANSWERS[question](site, [share.name for share in plan.sites], fields)
+    except (KeyError, TypeError, IndexError):
+        raise IntegrityError("a message that is no question about tree heads") from None
+
+
+def cosign_all(plan: Plan, ask: Callable[[Question, Sequence[Fields]], Sequence[Fields]]) -> dict[str, list[str]]:
+    """The server's side: lead the sites through the four questions.
+
+    Args:
+        ask: hands each site its fields and returns their answers, all in the order of the plan's sites.
+
+    Returns:
+        For each log the witnesses that did not sign.
+
+    Raises:
+        IntegrityError: an answer is not one to the question.
+    """
+    try:
+        return _cosign_all(plan, ask)
+    except (KeyError, TypeError, IndexError):
+        raise IntegrityError("an answer that is none to a question about tree heads") from None
+
+
+def _cosign_all(plan: Plan, ask: Callable[[Question, Sequence[Fields]], Sequence[Fields]]) -> dict[str, list[str]]:
+    names, places = [share.name for share in plan.sites], range(len(plan.sites))
+    seen = ask(Question.SEEN, [{} for _ in places])
+    heads = ask(Question.HEAD, [{"old": [seen[witness]["seen"][log] for witness in places]} for log in places])
+    shown = [
+        {
+            **{key: [heads[log][key] for log in places] for key in ("size", "root", "signature")},
+            "old": list(seen[witness]["seen"]),
+            "proof": [heads[log]["proof"][witness] for log in places],
+        }
+        for witness in places
+    ]
+    signed = ask(Question.COSIGN, shown)
+    given = [[signed[witness]["signature"][log] for witness in places] for log in places]
+    own = [{key: heads[log][key] for key in ("size", "root", "signature")} for log in places]
+    ask(Question.ATTACH, [{**own[log], "cosignature": given[log]} for log in places])
+    return {
+        names[log]: [names[w] for w in places if w != log and not given[log][w]]
+        for log in places
+        if any(w != log and not given[log][w] for w in places)
+    }
+
+
+def _seen(site: Site, names: Sequence[str], fields: Fields) -> Fields:
+    witness = Witness(site, _peers(site))
+    return {"seen": [0 if name == site.name else witness.signed(name).size for name in names]}
+
+
+def _head(site: Site, names: Sequence[str], fields: Fields) -> Fields:
+    view = look(site.home.audit, site.keys.public)
+    proofs = [consistency_proof(old, view.size, view.tree.node) if old <= view.size else [] for old in fields["old"]]
+    return {
+        "size": view.size,
+        "root": view.signed.root,
+        "signature": signature_in(view.note, Verifier(site.keys.public)),
+        "proof": [b"".join(proof) for proof in proofs],
+    }
+
+
+def _cosign(site: Site, names: Sequence[str], fields: Fields) -> Fields:
+    known = _peers(site)
+    witness, signatures = Witness(site, known), list[bytes]()
+    for log, name in enumerate(names):
+        signature = b""
+        if name in known:
+            head = Checkpoint(name, fields["size"][log], _sized(fields["root"][log], _HASH_BYTES))
+            note = _note(head, known[name], fields["signature"][log])
+            asked = Submission(fields["old"][log], _hashes(fields["proof"][log]), note)
+            try:
+                line = witness.cosign(asked)
+                signature = signature_in(head.text() + b"\n" + line, Verifier(site.keys.public, Kind.COSIGNATURE))
+            except WitnessRefused:  # the own log says why
+                pass
+        signatures.append(signature)
+    return {"signature": signatures}
+
+
+def _attach(site: Site, names: Sequence[str], fields: Fields) -> Fields:
+    known = _peers(site)
+    head = Checkpoint(site.name, fields["size"], _sized(fields["root"], _HASH_BYTES))
+    given = zip(names, fields["cosignature"], strict=True)
+    lines = [
+        line_of(Verifier(known[name], Kind.COSIGNATURE), _sized(signature, _TIME_BYTES + _SIGNATURE_BYTES))
+        for name, signature in given
+        if name in known and signature
+    ]
+    if lines:
+        attach(site, _note(head, site.keys.public, fields["signature"]), b"".join(lines))
+    return {}
+
+
+_ANSWERS: Mapping[Question, Callable[[Site, Sequence[str], Fields], Fields]] = {
+    Question.SEEN: _seen,
+    Question.HEAD: _head,
+    Question.COSIGN: _cosign,
+    Question.ATTACH: _attach,
+}
+
+
+def _peers(site: Site) -> dict[str, PublicKey]:
+    return peers(site.guard.policy.witnesses, site.name)
+
+
+def _note(head: Checkpoint, key: PublicKey, signature: bytes) -> bytes:
+    return head.text() + b"\n" + line_of(Verifier(key), _sized(signature, _SIGNATURE_BYTES))
+
+
+def _hashes(joined: bytes) -> tuple[bytes, ...]:
+    return tuple(joined[at : at + _HASH_BYTES] for at in range(0, len(joined), _HASH_BYTES))
+
+
+def _sized(value: bytes, size: int) -> bytes:
+    if not isinstance(value, bytes) or len(value) != size:
+        raise IntegrityError("a message that is no question about tree heads")
+    return value

@@ -1,0 +1,84 @@
+"""Break-glass: a clinician reads what a patient's refusal would keep closed, with a reason, an end, and a review after.
+
+The log holds who, for whom, until when, and the digests of what was typed; each decision under a grant names it. A
+review by a compliance officer other than the one who broke the glass is owed for each, and ends it.
+"""
+
+from __future__ import annotations
+
+import secrets
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+
+from policies.access import Action, Purpose
+from policies.errors import AccessDenied, InputError
+from policies.events import Event
+from policies.files import sha256_hex
+from policies.grants import Grant
+from policies.guard import Site
+
+MOST_MINUTES = 240
+LONGEST_TEXT = 2000
+_ID_BYTES = 6
+
+
+def start(site: Site, patient: str, reason: str, minutes: int) -> Grant:
+    """Break the glass for one patient: this account may read the patient's notes until the time is over.
+
+    Raises:
+        AccessDenied: this account may not.
+        InputError: the reason is empty or too long, or the time is.
+    """
+    site.guard.permit(Action.BREAK_GLASS, Purpose.TREATMENT)
+    if not 1 <= minutes <= MOST_MINUTES:
+        raise InputError(f"{minutes} minutes", f"Break the glass for 1 to {MOST_MINUTES} minutes.")
+    grants, now, grant_id = site.guard.grants, datetime.now(UTC), secrets.token_hex(_ID_BYTES)
+    sealed = grants.seal(grant_id, "reason", _checked(reason, "reason"))
+    grant = Grant(grant_id, patient, site.guard.actor, _text(now), _text(now + timedelta(minutes=minutes)), sealed)
+    return _keep(site, grant, Event.BREAK_GLASS_STARTED)
+
+
+def review(site: Site, grant_id: str, finding: str) -> Grant:
+    """Say in writing what a breaking of the glass was; it ends with that, if it had not.
+
+    Raises:
+        AccessDenied: this account may not review, or broke the glass itself.
+        InputError: there is no such grant, it was reviewed already, or the finding is empty or too long.
+        IntegrityError: the grant was edited.
+    """
+    grant = site.guard.grants.read(grant_id)
+    site.guard.permit(Action.REVIEW_BREAK_GLASS, Purpose.OPERATIONS, requester=grant.actor)
+    if grant.actor == site.guard.actor:  # whatever a hospital's own rules say
+        raise AccessDenied(f"break-glass grant {grant.id} is your own, and two persons are needed")
+    if grant.reviewed:
+        raise InputError(f"break-glass grant {grant.id} was reviewed by '{grant.reviewer}' already", "Choose another.")
+    sealed = site.guard.grants.seal(grant.id, "finding", _checked(finding, "finding"))
+    done = replace(grant, reviewer=site.guard.actor, reviewed=_text(datetime.now(UTC)), finding=sealed)
+    return _keep(site, done, Event.BREAK_GLASS_REVIEWED)
+
+
+def visible(site: Site) -> list[Grant]:
+    """This account's own grants, or all of them for whoever may review; the oldest first."""
+    guard = site.guard
+    reviews = guard.decide(Action.REVIEW_BREAK_GLASS, Purpose.OPERATIONS).permitted
+    return [grant for grant in guard.grants.every() if reviews or grant.actor == guard.actor]
+
+
+def _keep(site: Site, grant: Grant, event: Event) -> Grant:
+    """Log the step with the digest of the file, then write the file whole."""
+    data = site.guard.grants.signed(grant)
+    site.guard.record(
+        event, grant=grant.id, patient=grant.patient, by=grant.actor, expires=grant.expires, sha256=sha256_hex(data)
+    )
+    site.guard.grants.write(grant, data)
+    return grant
+
+
+def _checked(words: str, what: str) -> str:
+    if not 0 < len(words.strip()) <= LONGEST_TEXT:
+        raise InputError(f"the {what} has {len(words.strip())} characters", f"Give one of 1 to {LONGEST_TEXT}.")
+    return words.strip()
+
+
+def _text(moment: datetime) -> str:
+    return moment.isoformat(timespec="seconds")

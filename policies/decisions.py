@@ -1,0 +1,204 @@
+"""What a policy set means, found out by asking it: who may do what, what looks like a mistake, what a change changes.
+
+Nothing here reads Cedar: each answer comes from questions to the engine that decides, so words and decisions agree.
+"""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from itertools import product
+from typing import Any
+
+from policies import cedar
+from policies.access import ORDINARY, Access, Action, Conditions, Decision, Purpose, decide
+from policies.events import Entry, Event
+from policies.files import table_of
+from policies.policy import Policy, Role
+
+_OWN = Conditions(own_request=True)
+_SOMEBODY = "somebody"  # an account that no rule names
+_NOTHING = "nothing"
+_TWO_PERSONS = (Action.APPROVE_REIDENTIFICATION, Action.REVIEW_BREAK_GLASS)
+_OF_A_PATIENT = (Action.VIEW_NOTE, Action.EXTRACT, Action.REQUEST_REIDENTIFICATION, Action.REIDENTIFY)
+
+
+@dataclass(frozen=True)
+class Permission:
+    """What holders of some roles may do, for which purposes, and what takes it away."""
+
+    action: Action
+    purposes: tuple[Purpose, ...]
+    limits: tuple[str, ...]
+
+
+@dataclass(frozen=True, order=True)
+class Change:
+    """A decision that a proposed policy set would turn, with the rules that made it and those that would."""
+
+    actor: str
+    action: Action
+    purpose: Purpose
+    permitted: bool
+    before: tuple[str, ...]
+    after: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Replay:
+    """What a proposed policy set would have decided.
+
+    Attributes:
+        decisions: how many were decided again.
+        left_out: denials of the log that no policy set made, such as that of a request which expired.
+        changes: each with how often it stands in the log.
+    """
+
+    decisions: int
+    left_out: int
+    changes: Mapping[Change, int]
+
+
+def words(table: str, code: str) -> str:
+    """What people call a role, a purpose or an action."""
+    found: str = table_of("policies", "access")[table][code]
+    return found
+
+
+def purpose_text(purpose: Purpose) -> str:
+    """A purpose in words, with its code."""
+    return f"{words('purposes', purpose)} ({purpose})"
+
+
+def permissions(roles: Collection[Role], access: Access, person: str = _SOMEBODY) -> tuple[Permission, ...]:
+    """Everything that an account with these roles may do; a rule may name the person too."""
+    ask = _asking(access, person, roles)
+    found = []
+    for action in Action:
+        purposes = tuple(purpose for purpose in Purpose if ask(action, purpose))
+        if purposes:
+            found.append(Permission(action, purposes, tuple(_limits(ask, action, purposes))))
+    return tuple(found)
+
+
+def explain(roles: Collection[Role], access: Access, person: str = _SOMEBODY) -> list[str]:
+    """What an account with these roles may do, one sentence for each purpose or set of purposes."""
+    grouped: dict[tuple[tuple[Purpose, ...], tuple[str, ...]], list[str]] = defaultdict(list)
+    for found in permissions(roles, access, person):
+        grouped[found.purposes, found.limits].append(words("actions", found.action))
+    return [
+        f"for {_joined(map(purpose_text, purposes), 'or')}: {_joined(actions, 'and')}"
+        + "".join(f"; {limit}" for limit in limits)
+        for (purposes, limits), actions in grouped.items()
+    ] or [_NOTHING]
+
+
+def explain_policy(policy: Policy, access: Access) -> list[str]:
+    """Who may do what for which purpose, by role with the accounts that hold it; then what anybody may."""
+    lines = []
+    for role in Role:
+        holders = sorted(name for name, held in policy.people.items() if role in held)
+        lines.append(f"{words('roles', role)} ({', '.join(holders) or 'nobody'}) may")
+        lines += [f"  {line}" for line in explain([role], access)]
+    return [*lines, "Whoever has no role may", *(f"  {line}" for line in explain([], access))]
+
+
+def warnings(access: Access) -> list[str]:
+    """What a policy set allows and nobody is likely to want; an empty list says nothing about what is missing."""
+    return [*_unconditional(access), *_too_much(access), *_own_requests(access), *_refusals(access)]
+
+
+def people_warnings(policy: Policy, access: Access) -> list[str]:
+    """Accounts that the policy file gives so much that two persons become one."""
+    asking, deciding = {Action.REQUEST_REIDENTIFICATION, Action.BREAK_GLASS}, set(_TWO_PERSONS)
+    found = []
+    for name, roles in sorted(policy.people.items()):
+        allowed = {permission.action for permission in permissions(roles, access, name)}
+        if roles == frozenset(Role):
+            found.append(f"'{name}' holds every role")
+        elif allowed & asking and allowed & deciding:
+            found.append(f"'{name}' may ask for access and decide about such requests, though not about an own one")
+    return found
+
+
+def replay(entries: Iterable[Entry], proposed: Access) -> Replay:
+    """Decide again what the log says was decided: same account, roles, action, purpose and conditions."""
+    decided, left_out, changes = 0, 0, Counter[Change]()
+    for entry in entries:
+        if entry.event not in (Event.ACCESS_DECIDED, Event.ACCESS_DENIED):
+            continue
+        if "policy_set" not in entry.details:
+            left_out += 1
+            continue
+        decided += 1
+        was, now = entry.event == Event.ACCESS_DECIDED, _again(entry, proposed)
+        if now.permitted != was:
+            what = Action(entry.details["action"]), Purpose(entry.details["purpose"])
+            changes[Change(entry.actor, *what, now.permitted, tuple(entry.details.get("rules", ())), now.rules)] += 1
+    return Replay(decided, left_out, dict(sorted(changes.items())))
+
+
+def _again(entry: Entry, proposed: Access) -> Decision:
+    facts: Mapping[str, Any] = entry.details
+    denied = frozenset(map(Purpose, facts.get("consent_denied", ())))
+    under = Conditions(denied, bool(facts.get("break_glass")), bool(facts.get("own_request")))
+    roles = [Role(role) for role in facts.get("roles", ())]
+    return decide(entry.actor, roles, Action(facts["action"]), Purpose(facts["purpose"]), under, access=proposed)
+
+
+def _asking(access: Access, person: str, roles: Collection[Role]) -> Callable[..., bool]:
+    """What says whether somebody may do something, by action, purpose and conditions."""
+
+    def ask(action: Action, purpose: Purpose, under: Conditions = ORDINARY) -> bool:
+        return decide(person, roles, action, purpose, under, access=access).permitted
+
+    return ask
+
+
+def _limits(ask: Callable[..., bool], action: Action, purposes: tuple[Purpose, ...]) -> Iterator[str]:
+    def still(under: Callable[[Purpose], Conditions]) -> bool:
+        return all(ask(action, purpose, under(purpose)) for purpose in purposes)
+
+    if not still(lambda purpose: Conditions(frozenset([purpose]))):
+        broken = still(lambda purpose: Conditions(frozenset([purpose]), break_glass=True))
+        yield "not where the patient refused that" + (", unless the glass is broken" if broken else "")
+    if not still(lambda _: _OWN):
+        yield "not about an own request"
+
+
+def _unconditional(access: Access) -> Iterator[str]:
+    for rule in cedar.rules(access.text):
+        if rule.unconditional:
+            yield f"line {rule.line}: the rule '{rule.id}' permits for any purpose: it has no 'when'"
+
+
+def _too_much(access: Access) -> Iterator[str]:
+    for holder, roles in {"whoever has no role": [], **{f"the role {role}": [role] for role in Role}}.items():
+        allowed = permissions(roles, access)
+        whole = [found for found in allowed if len(found.purposes) == len(Purpose)]
+        if len(whole) == len(Action):
+            yield f"{holder} may do everything for every purpose"
+            continue
+        for found in allowed if not roles else whole:
+            purposes = "every purpose" if found in whole else ", ".join(found.purposes)
+            yield f"{holder} may {words('actions', found.action)} for {purposes}"
+
+
+def _own_requests(access: Access) -> Iterator[str]:
+    ask = _asking(access, _SOMEBODY, list(Role))
+    for action in _TWO_PERSONS:
+        if any(ask(action, purpose, _OWN) for purpose in Purpose):
+            yield f"one person may {words('actions', action)} about an own request"
+
+
+def _refusals(access: Access) -> Iterator[str]:
+    ask = _asking(access, _SOMEBODY, list(Role))
+    for action, purpose in product(_OF_A_PATIENT, Purpose):
+        if ask(action, purpose, Conditions(frozenset([purpose]))):
+            yield f"somebody may {words('actions', action)} for {purpose} although the patient refused it"
+
+
+def _joined(parts: Iterable[str], last: str) -> str:
+    *rest, end = parts
+    return f"{', '.join(rest)} {last} {end}" if rest else end

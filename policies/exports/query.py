@@ -1,0 +1,113 @@
+"""What stands in an entry, seen by somebody who asks: by time, account, patient, purpose, outcome and event."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import asdict, dataclass
+from datetime import date
+from enum import StrEnum
+from typing import Any
+
+from policies.access import Purpose
+from policies.errors import InputError
+from policies.events import Entry, Event
+from policies.files import table_of
+
+_LENGTH_OF_A_DAY = len("2026-01-31")
+
+
+class Outcome(StrEnum):
+    """How it went."""
+
+    SUCCESS = "success"
+    REFUSED = "refused"
+    FAILED = "failed"
+
+
+@dataclass(frozen=True)
+class Meaning:
+    """What an event means to others; a row of `events.toml`.
+
+    Attributes:
+        type: code of DICOM's audit events (PS3.16, CID 400), or 'rest'.
+        subtype: code of DICOM (CID 401) where one fits.
+        action: C, R, U, D or E (create, read, update, delete, execute).
+        words: for people.
+    """
+
+    type: str
+    action: str
+    words: str
+    outcome: Outcome = Outcome.SUCCESS
+    subtype: str = ""
+
+
+@dataclass(frozen=True)
+class Filter:
+    """Which entries; what is empty asks for nothing.
+
+    Attributes:
+        since, until: days, YYYY-MM-DD in UTC; both are part of it.
+        patient: pseudonym.
+    """
+
+    since: str = ""
+    until: str = ""
+    event: str = ""
+    actor: str = ""
+    patient: str = ""
+    purpose: str = ""
+    outcome: str = ""
+
+    def __post_init__(self) -> None:
+        for day in (self.since, self.until):
+            _check_day(day)
+        for value, known in ((self.event, Event), (self.purpose, Purpose), (self.outcome, Outcome)):
+            if value and value not in list(known):
+                raise InputError(f"no {known.__name__.lower()} '{value}'", f"Use one of: {', '.join(known)}.")
+
+    def matches(self, entry: Entry) -> bool:
+        asked_and_found = (
+            (self.event, entry.event),
+            (self.actor, entry.actor),
+            (self.purpose, purpose_of(entry)),
+            (self.outcome, meaning_of(entry.event).outcome),
+        )
+        day = entry.time[:_LENGTH_OF_A_DAY]
+        return (
+            all(asked in ("", found) for asked, found in asked_and_found)
+            and (not self.patient or self.patient in patients_of(entry))
+            and self.since <= day <= (self.until or day)
+        )
+
+    def chosen(self, entries: Iterable[Entry]) -> Iterator[Entry]:
+        return filter(self.matches, entries)
+
+    def words(self) -> dict[str, str]:
+        """What was asked for, by name; for the log and for the head of a report."""
+        return {name: str(value) for name, value in asdict(self).items() if value}
+
+
+def meaning_of(event: Event) -> Meaning:
+    """The row of an event."""
+    row: dict[str, Any] = table_of("policies.exports", "events")[event.value]
+    return Meaning(**{**row, "outcome": Outcome(row.get("outcome", Outcome.SUCCESS))})
+
+
+def patients_of(entry: Entry) -> tuple[str, ...]:
+    """Pseudonyms of the patients that an entry names."""
+    one, several = entry.details.get("patient"), entry.details.get("patients")
+    return (*([one] if isinstance(one, str) and one else []), *(several if isinstance(several, list) else []))
+
+
+def purpose_of(entry: Entry) -> str:
+    """The purpose of use, an HL7 code, or nothing."""
+    return str(entry.details.get("purpose", ""))
+
+
+def _check_day(day: str) -> None:
+    try:
+        if day and date.fromisoformat(day).isoformat() != day:
+            raise ValueError
+    except ValueError:
+        raise InputError(f"'{day}' is no day", "Write it as YYYY-MM-DD.") from None

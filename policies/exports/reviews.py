@@ -1,0 +1,80 @@
+"""Reviews of the log by people: what was asked for, which entries were drawn, what was found (45 CFR 164.312(b))."""
+
+from __future__ import annotations
+
+import json
+import random
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from policies.audit import read_entries
+from policies.errors import InputError
+from policies.events import Entry, Event
+from policies.exports.query import Filter
+from policies.files import canonical_json
+from policies.guard import Server, Site
+from policies.logview import look
+
+LONGEST_FINDING = 2000
+_CONTEXT = "log.reviewed"
+
+
+@dataclass(frozen=True)
+class LogReview:
+    """One review.
+
+    Attributes:
+        entry: its number in the log.
+        found: how many entries there were to draw from.
+        sample: the numbers of those that the reviewer looked at.
+        query, finding: what the log itself keeps sealed.
+    """
+
+    entry: int
+    time: str
+    reviewer: str
+    found: int
+    sample: tuple[int, ...]
+    query: str
+    finding: str
+
+
+def draw(entries: Sequence[Entry], most: int) -> list[Entry]:
+    """Some entries by chance, from the operating system's generator, in order."""
+    chosen = random.SystemRandom().sample(list(entries), min(most, len(entries)))
+    return sorted(chosen, key=lambda entry: entry.sequence)
+
+
+def sign_off(holder: Server | Site, asked: Filter, found: int, drawn: Sequence[Entry], finding: str) -> Entry:
+    """Log a review under the account that made it; what it typed is sealed under the holder's key.
+
+    Raises:
+        InputError: the finding is empty, or too long.
+    """
+    if not 0 < len(finding.strip()) <= LONGEST_FINDING:
+        raise InputError(f"a finding has 1 to {LONGEST_FINDING} characters", "Say what you found.")
+    typed = canonical_json({"query": asked.words(), "finding": finding.strip()})
+    guard = holder.guard
+    return guard.log.append(
+        Event.LOG_REVIEWED,
+        sealed=holder.keys.seal(typed, _CONTEXT),
+        policy=guard.policy.digest,
+        found=found,
+        sample=[entry.sequence for entry in drawn],
+    )
+
+
+def reviews_of(holder: Server | Site) -> list[LogReview]:
+    """Every review of a log, the oldest first; raises IntegrityError where one was altered."""
+    folder, key = holder.home.audit, holder.keys.public
+    made = [entry for entry in read_entries(folder, key) if entry.event is Event.LOG_REVIEWED]
+    view = look(folder, key)
+    reviews = []
+    for entry in made:
+        typed = json.loads(holder.keys.unseal(view.sealed(entry), _CONTEXT))
+        query = ", ".join(f"{name} {value}" for name, value in typed["query"].items()) or "all entries"
+        sample = tuple(entry.details["sample"])
+        reviews.append(
+            LogReview(entry.sequence, entry.time, entry.actor, entry.details["found"], sample, query, typed["finding"])
+        )
+    return reviews

@@ -1,0 +1,109 @@
+"""What a log that verifies still shows: entries never written, silence, a clock that went back, reviews owed."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from policies.errors import IntegrityError
+from policies.events import Entry, Event
+from policies.files import canonical_json
+from policies.logview import LogView
+from policies.notes import Checkpoint
+from policies.tlog import leaf_hash
+
+SILENCE = timedelta(hours=1)
+
+
+@dataclass(frozen=True)
+class Findings:
+    """A log that verifies.
+
+    Attributes:
+        signed: its tree head.
+        first: the first entry that was not pruned.
+        warnings: what a person should look at, each with the number of an entry.
+    """
+
+    signed: Checkpoint
+    first: int
+    warnings: tuple[str, ...]
+
+
+@dataclass
+class _Session:
+    service: str
+    entry: Entry
+
+
+class Watch:
+    """Sees the entries of a log one after the other."""
+
+    def __init__(self, view: LogView) -> None:
+        self._view = view
+        self._next: dict[int, int] = {}  # of each session, the number that its next entry should have
+        self._services: dict[str, _Session] = {}
+        self._glass: dict[str, Entry] = {}  # breakings of the glass that nobody reviewed
+        self._before: Entry | None = None
+        self._warnings: list[str] = []
+
+    def see(self, entry: Entry) -> None:
+        """Look at the next entry.
+
+        Raises:
+            IntegrityError: its ciphertext is missing or altered, or it carries on a release that the log never held.
+        """
+        if entry.sealed:
+            self._view.sealed(entry)
+        if entry.event is Event.RELEASE_CARRIED:
+            self._check_carried(entry)
+        self._look_for_gap(entry)
+        self._look_at_clock(entry)
+        self._look_at_service(entry)
+        self._look_at_glass(entry)
+        self._before = entry
+
+    def findings(self, now: datetime) -> Findings:
+        silent = (
+            f"entry {one.entry.sequence} is the last sign of '{one.service}', which never stopped"
+            for one in self._services.values()
+            if now - datetime.fromisoformat(one.entry.time) > SILENCE
+        )
+        owed = (
+            f"entry {entry.sequence}: nobody has reviewed why '{entry.actor}' broke the glass (grant {grant})"
+            for grant, entry in self._glass.items()
+        )
+        return Findings(self._view.signed, self._view.first, (*self._warnings, *silent, *owed))
+
+    def _look_for_gap(self, entry: Entry) -> None:
+        session = int(entry.session, 16)
+        expected = self._next.get(session, entry.count if self._view.first else 0)
+        if entry.count > expected:
+            missing = f"{entry.count - expected} of the entries that '{entry.actor}' began before it"
+            self._warnings.append(f"entry {entry.sequence}: {missing} were never written")
+        elif entry.count < expected:
+            self._warnings.append(f"entry {entry.sequence}: its session had used its number {entry.count} before")
+        self._next[session] = entry.count + 1
+
+    def _look_at_clock(self, entry: Entry) -> None:
+        if self._before and entry.time < self._before.time:
+            self._warnings.append(f"the clock went back at entry {entry.sequence}: {entry.time}")
+
+    def _look_at_service(self, entry: Entry) -> None:
+        if entry.event is Event.PROCESS_STARTED:
+            self._services[entry.session] = _Session(entry.details["service"], entry)
+        elif entry.event is Event.PROCESS_STOPPED:
+            self._services.pop(entry.session, None)
+        elif entry.session in self._services:
+            self._services[entry.session].entry = entry
+
+    def _look_at_glass(self, entry: Entry) -> None:
+        if entry.event is Event.BREAK_GLASS_STARTED:
+            self._glass[entry.details["grant"]] = entry
+        elif entry.event is Event.BREAK_GLASS_REVIEWED:
+            self._glass.pop(entry.details["grant"], None)
+
+    def _check_carried(self, entry: Entry) -> None:
+        original = entry.details["entry"]
+        if leaf_hash(canonical_json(original)) != self._view.leaf(original["seq"]):
+            raise IntegrityError(f"entry {entry.sequence} carries on an entry {original['seq']} that never stood there")

@@ -1,0 +1,110 @@
+"""Break-glass grants: one account may read one patient's notes for a short time, although the patient refused.
+
+Each is a file that the site signs. What was typed, the reason and the finding of the review, is sealed under the
+site's own key.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+from dataclasses import asdict, dataclass, field
+from datetime import UTC, datetime
+
+from policies.errors import InputError, IntegrityError
+from policies.files import OWNER_ONLY, canonical_json, write_whole
+from policies.keys import KeyRing
+from policies.workspace import Home, checked_name
+
+_KIND = "break_glass"
+
+
+@dataclass(frozen=True)
+class Grant:
+    """One breaking of the glass.
+
+    Attributes:
+        patient: pseudonym.
+        actor, reviewer: accounts; the reviewer is empty until the review.
+        started, expires, reviewed: UTC, ISO 8601.
+        reason, finding: sealed, in base64; `Grants.reveal` opens them.
+    """
+
+    id: str
+    patient: str
+    actor: str
+    started: str
+    expires: str
+    reason: str = field(repr=False)
+    reviewer: str = ""
+    reviewed: str = ""
+    finding: str = field(default="", repr=False)
+
+    @property
+    def active(self) -> bool:
+        """Whether it lets its account in now; a review ends it."""
+        return not self.reviewed and datetime.now(UTC) < datetime.fromisoformat(self.expires)
+
+
+@dataclass(frozen=True)
+class Grants:
+    """The break-glass grants of one site."""
+
+    home: Home
+    keys: KeyRing
+
+    def every(self) -> list[Grant]:
+        """All of them, the oldest first; raises IntegrityError where one was edited."""
+        found = [self._read(path.read_bytes(), path.stem) for path in self.home.all_grants.glob("*/*.json")]
+        return sorted(found, key=lambda grant: (grant.started, grant.id))
+
+    def open_reviews(self) -> int:
+        """How many of them nobody has reviewed."""
+        return sum(not grant.reviewed for grant in self.every())
+
+    def active(self, actor: str, patient: str) -> Grant | None:
+        """The grant that lets this account in now; raises IntegrityError where one of this account was edited."""
+        paths = self.home.grants(actor, patient).glob("*.json")
+        grants = [self._read(path.read_bytes(), path.stem) for path in paths]
+        fitting = (grant for grant in grants if (grant.actor, grant.patient) == (actor, patient) and grant.active)
+        return next(fitting, None)
+
+    def read(self, grant_id: str) -> Grant:
+        """Raises InputError where there is none of this id, and IntegrityError where it was edited."""
+        path = next(self.home.all_grants.glob(f"*/{checked_name(grant_id, 'grant')}.json"), None)
+        if path is None:
+            raise InputError(f"there is no break-glass grant {grant_id}", "See 'confide break-glass list'.")
+        return self._read(path.read_bytes(), grant_id)
+
+    def signed(self, grant: Grant) -> bytes:
+        """The file of a grant; the signature covers its kind, so that nothing else passes for one."""
+        body = {_KIND: asdict(grant)}
+        return canonical_json({**body, "ed25519": self.keys.sign(canonical_json(body)).hex()})
+
+    def write(self, grant: Grant, data: bytes) -> None:
+        write_whole(self.home.grants(grant.actor, grant.patient) / f"{grant.id}.json", data, OWNER_ONLY)
+
+    def seal(self, grant_id: str, what: str, words: str) -> str:
+        """What a person typed, as it lies in a grant."""
+        return base64.b64encode(self.keys.seal(words.encode(), f"{_KIND} {grant_id} {what}")).decode()
+
+    def reveal(self, grant: Grant) -> tuple[str, str]:
+        """Reason and finding of a grant, the finding empty before the review."""
+        reason, finding = (self._unsealed(grant.id, what, getattr(grant, what)) for what in ("reason", "finding"))
+        return reason, finding
+
+    def _unsealed(self, grant_id: str, what: str, sealed: str) -> str:
+        if not sealed:
+            return ""
+        return self.keys.unseal(base64.b64decode(sealed), f"{_KIND} {grant_id} {what}").decode()
+
+    def _read(self, data: bytes, grant_id: str) -> Grant:
+        try:
+            document = json.loads(data)
+            body, signature = document[_KIND], bytes.fromhex(document["ed25519"])
+        except (ValueError, KeyError, TypeError):
+            raise IntegrityError(f"the break-glass grant {grant_id} cannot be read") from None
+        self.keys.public.verify_document(signature, canonical_json({_KIND: body}))
+        if body["id"] != grant_id:
+            raise IntegrityError(f"the file of break-glass grant {grant_id} holds another grant, {body['id']}")
+        return Grant(**body)

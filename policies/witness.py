@@ -1,0 +1,240 @@
+"""Hospitals watch each other's logs: a witness signs a tree head only if it continues the one that it signed before.
+
+So whoever rewrites a log, or shows two of them, needs the witnesses too. A witness sees hashes and sizes, no entry
+(C2SP tlog-witness and tlog-cosignature).
+"""
+
+from __future__ import annotations
+
+import fcntl
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from http import HTTPStatus
+from pathlib import Path
+
+from policies.errors import IntegrityError
+from policies.events import Event
+from policies.files import storage_errors, write_whole
+from policies.guard import Site
+from policies.keys import PublicKey
+from policies.logview import LogView, held
+from policies.notes import Checkpoint, Kind, Verifier, cosignature_line, open_note
+from policies.policy import Witnesses
+from policies.proof import decimal, hash_lines, parse_hashes
+from policies.tlog import EMPTY_ROOT, check_consistency, range_root
+from policies.workspace import checked_name
+
+_COSIGNED = "cosigned"
+_MOST_HASHES = 63
+
+
+class WitnessRefused(IntegrityError):
+    """A witness will not sign a tree head.
+
+    Attributes:
+        status: as an HTTP witness would answer (C2SP tlog-witness).
+        size: of the tree that it signed last.
+    """
+
+    def __init__(self, status: HTTPStatus, size: int, message: str) -> None:
+        super().__init__(message, "Compare the two tree heads by another way before anybody trusts that log again.")
+        self.status, self.size = status, size
+
+
+@dataclass(frozen=True)
+class Submission:
+    """A tree head for a witness, with the proof that it continues the one that the witness signed last.
+
+    Attributes:
+        old: size of the tree that the witness signed last, 0 for none.
+        proof: RFC 6962, section 2.1.2.
+        note: the signed checkpoint.
+    """
+
+    old: int
+    proof: tuple[bytes, ...]
+    note: bytes
+
+    def text(self) -> bytes:
+        """The body of an add-checkpoint request."""
+        return "\n".join([f"old {self.old}", *hash_lines(self.proof), "", ""]).encode() + self.note
+
+    @classmethod
+    def parse(cls, data: bytes) -> Submission:
+        """Raises IntegrityError where this is no such body."""
+        head, gap, note = data.partition(b"\n\n")
+        first, *lines = head.decode(errors="replace").split("\n")
+        word, _, size = first.partition(" ")
+        if not gap or word != "old" or len(lines) > _MOST_HASHES:
+            raise IntegrityError("the text is no submission to a witness")
+        return cls(decimal(size), parse_hashes(lines), note)
+
+
+def submission(view: LogView, old: int) -> Submission:
+    """A log's tree head as a witness wants it that signed the tree of `old` entries before.
+
+    One that was larger than the log is now has no proof; the witness must see the smaller tree all the same.
+    """
+    return Submission(old, tuple(view.consistency_proof(old)) if old <= view.size else (), view.note)
+
+
+class Witness:
+    """A hospital as the witness of others' logs; what it signed is on the disk before its signature leaves.
+
+    Args:
+        logs: the keys of the logs that it watches, by origin.
+    """
+
+    def __init__(self, site: Site, logs: Mapping[str, PublicKey]) -> None:
+        self._site, self._logs = site, logs
+
+    def signed(self, origin: str) -> Checkpoint:
+        """The tree head of a log that was cosigned last, or that of the empty tree."""
+        note = _read(self._latest(origin))
+        if not note:
+            return Checkpoint(origin, 0, EMPTY_ROOT)
+        return Checkpoint.parse(open_note(note, [Verifier(self._site.keys.public, Kind.COSIGNATURE)])[0])
+
+    def cosign(self, asked: Submission) -> bytes:
+        """A cosignature line, after every check of C2SP tlog-witness; the own log says what was cosigned.
+
+        Raises:
+            WitnessRefused: the log is unknown, its signature is not its own, or its tree does not continue the one
+                that was cosigned before. A tree head that is signed and does not fit is kept: it proves a rewrite.
+        """
+        origin, head = self._known(asked)
+        folder = self._folder(origin)
+        folder.mkdir(parents=True, exist_ok=True)
+        with storage_errors(folder), held(folder, fcntl.LOCK_EX):
+            before = self.signed(origin)
+            try:
+                _check(asked, before, head)
+            except WitnessRefused as refusal:
+                self._keep_evidence(asked, before, head, refusal)
+                raise
+            text = head.text()
+            line = cosignature_line(text, self._site.keys, int(time.time()))
+            write_whole(self._latest(origin), text + b"\n" + line)
+        self._record(Event.WITNESS_COSIGNED, head)
+        return line
+
+    def _known(self, asked: Submission) -> tuple[str, Checkpoint]:
+        origin = asked.note.split(b"\n", 1)[0].decode(errors="replace")
+        key = self._logs.get(origin)
+        if key is None:
+            raise WitnessRefused(HTTPStatus.NOT_FOUND, 0, "this hospital does not witness that log")
+        try:
+            return origin, Checkpoint.parse(open_note(asked.note, [Verifier(key)])[0])
+        except IntegrityError as error:
+            raise WitnessRefused(HTTPStatus.FORBIDDEN, 0, f"the tree head of '{origin}': {error.message}") from None
+
+    def _keep_evidence(self, asked: Submission, before: Checkpoint, head: Checkpoint, refusal: WitnessRefused) -> None:
+        if asked.old == before.size or head.size <= before.size:
+            write_whole(self._folder(head.origin) / f"refused-{head.size}-{head.root.hex()[:16]}", asked.text())
+        self._record(Event.WITNESS_REFUSED, head, status=int(refusal.status), known=before.size)
+
+    def _record(self, event: Event, head: Checkpoint, **details: int) -> None:
+        self._site.guard.record(event, log=head.origin, size=head.size, root=head.root.hex(), **details)
+
+    def _latest(self, origin: str) -> Path:
+        return self._folder(origin) / _COSIGNED
+
+    def _folder(self, origin: str) -> Path:
+        return self._site.home.witnessed / checked_name(origin, "log")
+
+
+def _check(asked: Submission, before: Checkpoint, head: Checkpoint) -> None:
+    if head.size < before.size:
+        raise WitnessRefused(
+            HTTPStatus.CONFLICT,
+            before.size,
+            f"the log of '{head.origin}' went back from {before.size} to {head.size} entries",
+        )
+    if asked.old > head.size:
+        raise WitnessRefused(
+            HTTPStatus.BAD_REQUEST, before.size, f"'{head.origin}' shows a tree smaller than the one it goes on from"
+        )
+    if asked.old != before.size:
+        raise WitnessRefused(
+            HTTPStatus.CONFLICT, before.size, f"{before.size} entries of '{head.origin}' were cosigned, not {asked.old}"
+        )
+    if head.size == before.size and head.root != before.root:
+        raise WitnessRefused(
+            HTTPStatus.CONFLICT, before.size, f"there are two logs of '{head.origin}' with {head.size} entries"
+        )
+    try:
+        check_consistency(before.size, before.root, head.size, head.root, asked.proof)
+    except IntegrityError as error:
+        raise WitnessRefused(
+            HTTPStatus.UNPROCESSABLE_ENTITY, before.size, f"the log of '{head.origin}': {error.message}"
+        ) from None
+
+
+def attach(site: Site, note: bytes, cosignatures: bytes) -> None:
+    """Keep a tree head of one's own log with the signatures of its witnesses; newer ones replace older ones.
+
+    Args:
+        note: the checkpoint as it was shown to them.
+        cosignatures: lines as `Witness.cosign` gives them; those that do not verify later count for nothing.
+    """
+    text, _ = open_note(note, [Verifier(site.keys.public)])
+    kept = _read(site.home.cosigned)
+    known = kept.removeprefix(text + b"\n").splitlines(keepends=True) if kept.startswith(text + b"\n") else []
+    fresh = [line for line in (note[len(text) + 1 :] + cosignatures).splitlines(keepends=True) if line not in known]
+    write_whole(site.home.cosigned, text + b"\n" + b"".join([*known, *fresh]))
+    head = Checkpoint.parse(text)
+    site.guard.record(
+        Event.CHECKPOINT_COSIGNED, size=head.size, root=head.root.hex(), lines=len(known) + len(fresh) - 1
+    )
+
+
+@dataclass(frozen=True)
+class Quorum:
+    """Who vouches for a log, and for how much of it.
+
+    Attributes:
+        size: of the tree that they signed.
+        names: of the witnesses whose cosignature verifies.
+    """
+
+    size: int
+    names: tuple[str, ...]
+
+
+def check_quorum(view: LogView, cosigned: Path, own: PublicKey, rule: Witnesses) -> Quorum:
+    """That as many witnesses as the policy wants signed a tree head that this log continues.
+
+    Raises:
+        IntegrityError: too few did, or the log is another than the one that they saw.
+    """
+    witnesses = [Verifier(key, Kind.COSIGNATURE) for key in peers(rule, own.name).values()]
+    note = _read(cosigned)
+    if not note:
+        if rule.needed:
+            raise IntegrityError(f"no witness has signed the log of '{own.name}' yet; {rule.needed} are needed")
+        return Quorum(0, ())
+    text, signed = open_note(note, [Verifier(own), *witnesses])
+    head, names = Checkpoint.parse(text), sorted({one.key.name for one in signed if one in witnesses})
+    if len(names) < rule.needed:
+        raise IntegrityError(
+            f"{len(names)} of the {rule.needed} witnesses that the policy wants signed the log of '{own.name}'"
+        )
+    same = (
+        head.size <= view.size and (range_root(0, head.size, view.tree.node) if head.size else EMPTY_ROOT) == head.root
+    )
+    if not same:
+        raise IntegrityError(
+            f"the log of '{own.name}' is not the one of {head.size} entries that {', '.join(names)} signed"
+        )
+    return Quorum(head.size, tuple(names))
+
+
+def peers(rule: Witnesses, own: str) -> dict[str, PublicKey]:
+    """The other hospitals of the policy, which cosign this one's log as it cosigns theirs."""
+    keys = (Verifier.from_vkey(vkey).key for vkey in rule.hospitals)
+    return {key.name: key for key in keys if key.name != own}
+
+
+def _read(path: Path) -> bytes:
+    return path.read_bytes() if path.is_file() else b""

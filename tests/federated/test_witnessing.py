@@ -1,0 +1,99 @@
+"""Sites sign each other's tree heads over messages of numbers, and a server that meddles gains nothing."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import pytest
+
+from federated.plan import Plan
+from federated.witnessing import Fields, Question, answer, cosign_all
+from policies.errors import IntegrityError
+from policies.events import Event
+from policies.guard import Site, open_site
+from policies.logview import look
+from policies.policy import Witnesses
+from policies.witness import check_quorum
+from policies.workspace import Workspace
+from tests.federated.hospitals import plan_for, watch_each_other
+
+NAMES = ("north", "river", "summit")
+Meddling = Callable[[Question, list[dict[str, object]]], None]
+
+
+@pytest.fixture
+def plan(encoder: Path) -> Plan:
+    return plan_for(encoder)
+
+
+@pytest.fixture
+def sites(workspace: Workspace) -> list[Site]:
+    watch_each_other(workspace)
+    opened = [open_site(workspace, name, "alice") for name in NAMES]
+    for site in opened:
+        site.guard.record(Event.EXPORT_READ, number=1)
+    return opened
+
+
+def lead(sites: Sequence[Site], plan: Plan, meddle: Meddling = lambda question, asked: None) -> dict[str, list[str]]:
+    def ask(question: Question, asked: Sequence[Fields]) -> list[Fields]:
+        changed = [dict(fields) for fields in asked]
+        meddle(question, changed)
+        return [answer(site, plan, question, fields) for site, fields in zip(sites, changed, strict=True)]
+
+    return cosign_all(plan, ask)
+
+
+def witnesses_of(site: Site) -> tuple[str, ...]:
+    rule: Witnesses = site.guard.policy.witnesses
+    return check_quorum(look(site.home.audit, site.keys.public), site.home.cosigned, site.keys.public, rule).names
+
+
+def test_every_hospital_gets_the_signatures_of_the_others(sites: list[Site], plan: Plan) -> None:
+    for _ in range(2):
+        assert lead(sites, plan) == {}
+        assert [witnesses_of(site) for site in sites] == [("river", "summit"), ("north", "summit"), ("north", "river")]
+
+
+def test_nothing_but_numbers_and_hashes_crosses(sites: list[Site], plan: Plan) -> None:
+    seen = []
+    lead(sites, plan, lambda question, asked: seen.extend(value for fields in asked for value in fields.values()))
+    flat = [one for value in seen for one in (value if isinstance(value, list) else [value])]
+    assert {type(one) for one in flat} == {int, bytes}
+    assert not any(b"north" in one or b"event" in one for one in flat if isinstance(one, bytes))
+
+
+def test_a_log_that_went_back_is_named(sites: list[Site], plan: Plan, tmp_path: Path) -> None:
+    backup = shutil.copytree(sites[0].home.audit, tmp_path / "backup")
+    sites[0].guard.record(Event.EXPORT_READ, number=2)
+    lead(sites, plan)
+    shutil.rmtree(sites[0].home.audit)
+    shutil.copytree(backup, sites[0].home.audit)
+    rewritten = [open_site(Workspace(sites[0].home.root.parents[1]), "north", "alice"), *sites[1:]]
+    assert lead(rewritten, plan) == {"north": ["river", "summit"]}
+
+
+def test_a_server_cannot_forge_a_tree_head(sites: list[Site], plan: Plan) -> None:
+    def enlarge(question: Question, asked: list[dict[str, object]]) -> None:
+        if question is Question.COSIGN:
+            asked[1]["size"] = [1000, *asked[1]["size"][1:]]  # type: ignore[index]
+
+    assert lead(sites, plan, enlarge) == {"north": ["river"]}
+
+
+def test_a_server_cannot_forge_a_cosignature(sites: list[Site], plan: Plan) -> None:
+    def forge(question: Question, asked: list[dict[str, object]]) -> None:
+        if question is Question.ATTACH:
+            asked[0]["cosignature"] = [b"", bytes(72), bytes(72)]
+
+    lead(sites, plan, forge)
+    with pytest.raises(IntegrityError):
+        witnesses_of(sites[0])
+
+
+@pytest.mark.parametrize("fields", [{}, {"old": 3}, {"old": ["x"]}])
+def test_what_is_no_question_is_refused(sites: list[Site], plan: Plan, fields: Fields) -> None:
+    with pytest.raises(IntegrityError, match="no question"):
+        answer(sites[0], plan, Question.HEAD, fields)

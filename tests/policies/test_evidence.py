@@ -1,0 +1,237 @@
+"""Evidence holds for a stranger: Go's own library accepts what was logged, and refuses what was not."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from policies.audit import AuditLog, publish
+from policies.errors import InputError, IntegrityError
+from policies.events import Event
+from policies.evidence import verify_evidence, write_evidence
+from policies.keys import KeyRing, PublicKey, create_keys
+from policies.logview import look
+from policies.notes import Verifier, sign_note
+from policies.proof import Proof, prove
+from tests.policies.logs import filled
+
+GO_MODULES = Path("/usr/share/gocode")
+needs_go = pytest.mark.skipif(
+    shutil.which("go") is None or not (GO_MODULES / "src/golang.org/x/mod/sumdb/tlog").is_dir(),
+    reason="Go or its golang.org/x/mod is missing (Debian: golang-go, golang-golang-x-mod-dev)",
+)
+COUNT = 700  # two full bundles and an edge
+CHOSEN = (0, 255, 256, 699)
+Program = Callable[..., subprocess.CompletedProcess[str]]
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, KeyRing]:
+    """A log of 700 entries, and its evidence for four of them."""
+    root = tmp_path_factory.mktemp("evidence")
+    keys = create_keys(root / "keys", "north")
+    log = AuditLog(root / "audit", keys, "alice")
+    for start in range(0, COUNT, 100):
+        log.append_all([(Event.EXPORT_READ, {"number": start + number}) for number in range(100)])
+        if start == 200:
+            shutil.copy(root / "audit/checkpoint", root / "checkpoint-300")
+    write_evidence(look(root / "audit", keys.public), CHOSEN, keys.public, [], root / "out")
+    return root, keys
+
+
+@pytest.fixture
+def out(made: tuple[Path, KeyRing], tmp_path: Path) -> Path:
+    """A copy of the evidence, to be tampered with."""
+    return Path(shutil.copytree(made[0] / "out", tmp_path / "copy"))
+
+
+@pytest.fixture(scope="module")
+def build(tmp_path_factory: pytest.TempPathFactory) -> Callable[[Path], Program]:
+    """Compiles a Go program against Debian's golang.org/x/mod, once for each."""
+    folder = tmp_path_factory.mktemp("go")
+    environment = {
+        **os.environ,
+        "GO111MODULE": "off",
+        "GOPATH": str(GO_MODULES),
+        "GOCACHE": str(folder / "cache"),
+        "GOFLAGS": "",
+        "CGO_ENABLED": "0",
+    }
+
+    def compiled(source: Path) -> Program:
+        program = folder / source.stem
+        if not program.exists():
+            subprocess.run(["go", "build", "-o", program, source], env=environment, check=True, timeout=300)
+        return lambda *words: subprocess.run([program, *map(str, words)], capture_output=True, text=True, check=False)
+
+    return compiled
+
+
+def key_file(folder: Path, key: PublicKey) -> Path:
+    path = folder / "from-a-letter.vkey"
+    path.write_text(Verifier(key).vkey)
+    return path
+
+
+@needs_go
+def test_go_accepts_a_true_export(made: tuple[Path, KeyRing], out: Path, build: Callable[[Path], Program]) -> None:
+    verify = build(out / "verify.go")
+    done = verify(key_file(out, made[1].public), out)
+    assert (done.returncode, done.stdout) == (0, "4 entries stand in the log of north\n"), done.stderr
+
+
+def flip_entry(out: Path) -> None:
+    path = out / "entries/256.json"
+    path.write_bytes(path.read_bytes().replace(b'"number":256', b'"number":257'))
+
+
+def change_size(out: Path) -> None:
+    path = out / "entries/0.tlog-proof"
+    path.write_bytes(path.read_bytes().replace(b"\n700\n", b"\n699\n"))
+
+
+def remove_entry(out: Path) -> None:
+    (out / "entries/255.json").unlink()
+
+
+def swap_entries(out: Path) -> None:
+    shutil.copy(out / "entries/255.json", out / "entries/256.json")
+
+
+def move_entry(out: Path) -> None:
+    path = out / "entries/699.tlog-proof"
+    path.write_bytes(path.read_bytes().replace(b"index 699", b"index 698"))
+
+
+TAMPERED = pytest.mark.parametrize("tamper", [flip_entry, change_size, remove_entry, swap_entries, move_entry])
+
+
+@needs_go
+@TAMPERED
+def test_go_refuses_what_was_tampered_with(
+    made: tuple[Path, KeyRing], out: Path, build: Callable[[Path], Program], tamper: Callable[[Path], None]
+) -> None:
+    verify = build(made[0] / "out/verify.go")
+    tamper(out)
+    done = verify(key_file(out, made[1].public), out)
+    assert done.returncode == 1
+    assert "stand in the log" not in done.stdout
+
+
+@needs_go
+def test_go_refuses_another_key(
+    made: tuple[Path, KeyRing], out: Path, build: Callable[[Path], Program], tmp_path: Path
+) -> None:
+    verify = build(made[0] / "out/verify.go")
+    other = create_keys(tmp_path / "other", "north").public
+    assert verify(key_file(out, other), out).returncode == 1
+
+
+@needs_go
+def test_go_reads_the_published_tiles_and_proves_that_the_log_only_grew(
+    made: tuple[Path, KeyRing], build: Callable[[Path], Program], tmp_path: Path
+) -> None:
+    root, keys = made
+    prover = build(Path(__file__).with_name("consistency.go"))
+    publish(root / "audit", keys.public, tmp_path / "site")
+    vkey = Verifier(keys.public).vkey
+    done = prover(vkey, tmp_path / "site", root / "checkpoint-300")
+    assert (done.returncode, done.stdout) == (0, "700\n"), done.stderr
+
+    forked = filled(tmp_path / "forked", keys, 300)  # another log of 300 entries by the same key
+    assert prover(vkey, tmp_path / "site", forked / "checkpoint").returncode == 1
+    tile = tmp_path / "site/tile/0/001"
+    tile.write_bytes(tile.read_bytes()[:-1] + b"\0")
+    assert prover(vkey, tmp_path / "site", root / "checkpoint-300").returncode == 1
+
+
+def test_we_accept_a_true_export(made: tuple[Path, KeyRing], out: Path) -> None:
+    checked = verify_evidence(out, made[1].public)
+    assert (checked.origin, checked.entries, checked.signers) == ("north", 4, ("north",))
+
+
+@TAMPERED
+def test_we_refuse_what_was_tampered_with(
+    made: tuple[Path, KeyRing], out: Path, tamper: Callable[[Path], None]
+) -> None:
+    tamper(out)
+    with pytest.raises(IntegrityError, match="entries"):
+        verify_evidence(out, made[1].public)
+
+
+def test_a_key_that_comes_with_the_evidence_is_not_believed(out: Path, tmp_path: Path) -> None:
+    with pytest.raises(IntegrityError, match="unknown key"):
+        verify_evidence(out, create_keys(tmp_path / "other", "north").public)
+
+
+def test_the_readme_names_the_log_and_an_entry_that_is_there(out: Path) -> None:
+    text = (out / "README.md").read_text()
+    assert "keys/north.vkey" in text and "entries/0.json" in text and "{" not in text
+
+
+def test_the_commands_of_the_readme_work_without_confide(out: Path) -> None:
+    text = (out / "README.md").read_text()
+    commands = [line[2:] for line in text.splitlines() if line.startswith("$ ") and "go run" not in line]
+    done = subprocess.run(
+        ["bash", "-euc", "\n".join(commands)], cwd=out, capture_output=True, text=True, check=True, timeout=60
+    )
+    assert "Signature Verified Successfully" in done.stdout
+    assert len(done.stdout.splitlines()[-1].split()[0]) == 64
+
+
+def test_nothing_is_written_where_something_is(made: tuple[Path, KeyRing], out: Path) -> None:
+    view = look(made[0] / "audit", made[1].public)
+    with pytest.raises(InputError, match="not empty"):
+        write_evidence(view, [1], made[1].public, [], out)
+    with pytest.raises(InputError, match="no entry"):
+        write_evidence(view, [], made[1].public, [], out / "new")
+    with pytest.raises(IntegrityError, match="no entry 700"):
+        write_evidence(view, [700], made[1].public, [], out / "new")
+    assert not (out / "new").exists()
+
+
+def test_a_proof_reads_as_it_was_written(made: tuple[Path, KeyRing]) -> None:
+    view = look(made[0] / "audit", made[1].public)
+    for sequence in (0, 1, 255, 256, 511, 512, 699):
+        proof = Proof.parse(prove(view, sequence).text())
+        head, _ = proof.check(view.line(sequence), [Verifier(made[1].public)])
+        assert (proof.index, head.size) == (sequence, COUNT)
+        assert json.loads(view.line(sequence))["seq"] == sequence
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        b"",
+        b"c2sp.org/tlog-proof@v1",
+        b"c2sp.org/tlog-proof@v2\nindex 0\n\n",
+        b"c2sp.org/tlog-proof@v1\nindex 00\n\n",
+        b"c2sp.org/tlog-proof@v1\nindex -1\n\n",
+        b"c2sp.org/tlog-proof@v1\nindex 0\nAAAA\n\n",
+        b"\xff\n\n",
+    ],
+)
+def test_what_is_no_proof_is_refused(text: bytes) -> None:
+    with pytest.raises(IntegrityError):
+        Proof.parse(text)
+
+
+def test_extra_data_is_let_be(made: tuple[Path, KeyRing]) -> None:
+    view = look(made[0] / "audit", made[1].public)
+    text = prove(view, 3).text().replace(b"@v1\n", b"@v1\nextra AAAA\n")
+    Proof.parse(text).check(view.line(3), [Verifier(made[1].public)])
+
+
+def test_a_tree_head_that_somebody_else_signed_proves_nothing(made: tuple[Path, KeyRing], tmp_path: Path) -> None:
+    view = look(made[0] / "audit", made[1].public)
+    proof = prove(view, 3)
+    other = create_keys(tmp_path / "other", "north")
+    forged = Proof(proof.index, proof.path, sign_note(view.signed.text(), other))
+    with pytest.raises(IntegrityError, match="unknown key"):
+        forged.check(view.line(3), [Verifier(made[1].public)])

@@ -1,0 +1,207 @@
+"""Old entries go, releases stay, and what stays verifies as before."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from policies import audit, retention
+from policies.audit import AuditLog, publish, read_entries, verify
+from policies.errors import IntegrityError
+from policies.events import Event
+from policies.keys import KeyRing, create_keys
+from policies.logview import look, read_checkpoint
+from policies.retention import Pruned, keep_from, prune, releases_of
+from policies.tiles import WIDTH
+from policies.tlog import check_consistency, check_inclusion, leaf_hash
+from tests.policies.logs import files_of
+
+RULE = "6 years"
+SPENT = [3, 200, 300, 511, 600]  # the entries, one to a day, that are releases
+
+
+@pytest.fixture(scope="module")
+def keys(tmp_path_factory: pytest.TempPathFactory) -> KeyRing:
+    return create_keys(tmp_path_factory.mktemp("keys"), "north")
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory, keys: KeyRing) -> Path:
+    """700 entries, one to a day from the first of January 2020 on."""
+    log = AuditLog(tmp_path_factory.mktemp("made"), keys, "alice")
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(os, "fsync", lambda _: None)
+        for number in range(700):
+            patched.setattr(audit, "_now", (datetime(2020, 1, 1, tzinfo=UTC) + timedelta(days=number)).isoformat)
+            event = Event.BUDGET_SPENT if number in SPENT else Event.NOTE_VIEWED
+            log.append(event, sealed=b"%d" % number if number in (5, 200, 650) else None, number=number)
+    return log.folder
+
+
+@pytest.fixture
+def log(tmp_path: Path, made: Path, keys: KeyRing) -> AuditLog:
+    return AuditLog(shutil.copytree(made, tmp_path / "audit"), keys, "alice")
+
+
+def day(number: int) -> date:
+    return date(2020, 1, 1) + timedelta(days=number)
+
+
+def numbers(log: AuditLog) -> list[int]:
+    return [entry.details["number"] for entry in read_entries(log.folder, log.key) if "number" in entry.details]
+
+
+@pytest.mark.parametrize(("before", "until"), [(0, 0), (255, 0), (256, 256), (511, 256), (512, 512), (5000, 512)])
+def test_whole_bundles_go_whose_entries_are_all_older(log: AuditLog, before: int, until: int) -> None:
+    carried = sum(number < until for number in SPENT)
+    assert prune(log, day(before), RULE) == Pruned(0, until, carried)
+    assert numbers(log) == list(range(until, 700))
+    found = verify(log.folder, log.key)
+    assert (found.first, found.warnings) == (until, ())
+    bundles = {path for path in files_of(log.folder) if path.startswith("tile/entries")}
+    assert bundles == {f"tile/entries/00{index}" for index in range(until // WIDTH, 2)}
+
+
+def test_releases_are_recomputed_as_if_nothing_had_gone(log: AuditLog) -> None:
+    before = releases_of(read_entries(log.folder, log.key))
+    assert [entry.details["number"] for entry in before] == SPENT
+    for cut in (300, 600):
+        prune(log, day(cut), RULE)
+        assert releases_of(read_entries(log.folder, log.key)) == before
+
+
+def test_what_was_carried_is_carried_again(log: AuditLog) -> None:
+    before = releases_of(read_entries(log.folder, log.key))
+    prune(log, day(300), RULE)
+    for _ in range(3):
+        log.append_all([(Event.NOTE_VIEWED, {})] * 256)
+    prune(log, date.today() + timedelta(days=2), RULE)
+    entries = read_entries(log.folder, log.key)
+    assert entries[0].sequence > 700 + 3 and releases_of(entries) == before
+    verify(log.folder, log.key)
+
+
+def test_the_tree_its_heads_and_its_proofs_hold_on(log: AuditLog) -> None:
+    head, view = read_checkpoint(log.folder, log.key), look(log.folder, log.key)
+    assert head
+    kept = {number: (view.line(number), view.inclusion_proof(number)) for number in (5, 300, 699)}
+    prune(log, day(600), RULE)
+    view = look(log.folder, log.key)
+    check_consistency(head.size, head.root, view.size, view.signed.root, view.consistency_proof(head.size))
+    for number, (line, proof) in kept.items():
+        check_inclusion(leaf_hash(line), number, head.size, head.root, proof)
+        assert view.leaf(number) == leaf_hash(line)
+    with pytest.raises(IntegrityError, match="there is no entry 5 from 512"):
+        view.entry(5)
+
+
+def test_the_log_says_what_went(log: AuditLog) -> None:
+    root = look(log.folder, log.key)
+    prune(log, day(600), RULE)
+    said = read_entries(log.folder, log.key)[-1]
+    assert said.event is Event.LOG_PRUNED
+    assert {**said.details, "root": ""} == {
+        "first": 0,
+        "until": 512,
+        "carried": 4,
+        "before": str(day(600)),
+        "rule": RULE,
+        "root": "",
+    }
+    proof = root.consistency_proof(512)
+    check_consistency(512, bytes.fromhex(said.details["root"]), root.size, root.signed.root, proof)
+
+
+def test_ciphertexts_go_with_their_entries_but_not_those_of_releases(log: AuditLog) -> None:
+    digests = {entry.sequence: entry.sealed for entry in read_entries(log.folder, log.key) if entry.sealed}
+    prune(log, day(600), RULE)
+    left = {path.name for path in (log.folder / "sealed").iterdir()}
+    assert left == {digests[200], digests[650]}
+
+
+def test_bundles_that_went_without_a_word_are_missing(log: AuditLog) -> None:
+    (log.folder / "tile/entries/000").unlink()
+    with pytest.raises(IntegrityError, match="entry 0 of 700 is missing"):
+        read_entries(log.folder, log.key)
+    log.append(Event.NOTE_VIEWED)  # the tree is whole all the same
+
+
+def test_more_than_the_log_says_must_not_go(log: AuditLog) -> None:
+    prune(log, day(300), RULE)
+    (log.folder / "tile/entries/001").unlink()
+    with pytest.raises(IntegrityError, match="entry 256 of 703 is missing"):
+        read_entries(log.folder, log.key)
+
+
+@pytest.mark.parametrize("word", [b"699", b"x", b"", b"99999"])
+def test_the_file_that_names_what_was_pruned_is_not_believed(log: AuditLog, word: bytes) -> None:
+    (log.folder / "pruned").write_bytes(word)
+    with pytest.raises(IntegrityError, match=r"names no entry that says what was pruned|no entry 99999"):
+        read_entries(log.folder, log.key)
+
+
+def test_without_that_file_the_log_is_refused(log: AuditLog) -> None:
+    prune(log, day(300), RULE)
+    (log.folder / "pruned").unlink()
+    with pytest.raises(IntegrityError, match="entry 0 of 703 is missing"):
+        read_entries(log.folder, log.key)
+
+
+def test_a_carried_release_is_compared_with_the_hash_that_stayed(log: AuditLog) -> None:
+    original = read_entries(log.folder, log.key)[3]
+    forged = {"seq": 3, "v": 2, "details": {"epsilon": "0.1"}, "event": "budget.spent"}
+    log.append(Event.RELEASE_CARRIED, entry=forged)
+    with pytest.raises(IntegrityError, match="entry 700 carries on an entry 3 that never stood there"):
+        verify(log.folder, log.key)
+    assert original.event is Event.BUDGET_SPENT
+
+
+@pytest.mark.parametrize("fails", range(11))
+def test_a_crash_at_any_point_leaves_a_log_that_verifies_and_the_next_call_goes_on(
+    log: AuditLog, keys: KeyRing, monkeypatch: pytest.MonkeyPatch, fails: int
+) -> None:
+    before = releases_of(read_entries(log.folder, log.key))
+    calls, fsync, unlink = iter(range(100)), os.fsync, Path.unlink
+
+    class Crash(BaseException):
+        pass
+
+    def count() -> None:
+        if next(calls) == fails:
+            raise Crash
+
+    with monkeypatch.context() as patched, pytest.raises(Crash):
+        patched.setattr(os, "fsync", lambda handle: (fsync(handle), count()))
+        patched.setattr(Path, "unlink", lambda path, missing_ok=False: (unlink(path, missing_ok), count()))
+        prune(log, day(600), RULE)
+    verify(log.folder, log.key)
+    assert releases_of(read_entries(log.folder, log.key)) == before
+    again = AuditLog(log.folder, keys, "alice")
+    prune(again, day(600), RULE)
+    assert verify(log.folder, log.key).first == 512
+    assert releases_of(read_entries(log.folder, log.key)) == before
+    assert not (log.folder / "tile/entries/001").exists()
+    again.append(Event.NOTE_VIEWED)
+
+
+def test_what_is_published_after_pruning_has_every_hash(log: AuditLog, tmp_path: Path) -> None:
+    prune(log, day(300), RULE)
+    publish(log.folder, log.key, tmp_path / "out")
+    assert {"tile/0/000", "tile/0/001"} <= files_of(tmp_path / "out")
+    assert "tile/entries/000" not in files_of(tmp_path / "out")
+
+
+@pytest.mark.parametrize(
+    ("today", "years", "first"),
+    [(date(2026, 5, 7), 6, date(2020, 5, 7)), (date(2028, 2, 29), 6, date(2022, 2, 28))],
+)
+def test_the_first_day_that_is_kept(today: date, years: int, first: date) -> None:
+    assert keep_from(today, years) == first
+
+
+def test_releases_are_what_epsilon_is_recomputed_from() -> None:
+    assert {Event.BUDGET_SPENT, Event.BUDGET_REFUNDED, Event.UPDATE_RELEASED} <= retention.RELEASES
