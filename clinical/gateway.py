@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from policies.access import Action, Purpose
 from policies.events import Event
 from policies.guard import Site
-from privacy.consent import denied
+from privacy.consent_book import denied
 from privacy.vault.originals import Vault
 from privacy.vault.person import person_of
 

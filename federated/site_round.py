@@ -44,7 +44,7 @@ from policies.guard import Site
 from policies.ledger import Ledger
 from policies.releases import Release
 from policies.retention import releases_of
-from privacy.consent import refused
+from privacy.consent_book import refused
 from privacy.encoders import find_encoder
 from privacy.training.budget import one_training, open_ledger, spending
 from privacy.training.dp_certificate import PUBLIC_CHECK
@@ -277,7 +277,13 @@ def _ready(site: Site, plan: Plan, weights: Weights) -> _Ready:
         set_trained_weights(classifier, weights)
     except ValueError as error:
         raise TrainingError(f"an order cannot be followed: {error}") from None
-    patients = tuple(read_states(site.home.cache(plan.digest), site.keys.wrapping).values())
+    states = read_states(site.home.cache(plan.digest), site.keys.wrapping)
+    if refused(site, Purpose.RESEARCH, tuple(states)):
+        raise IntegrityError(
+            f"a patient of the cohort of plan {plan.digest[:16]} refuses research, so it goes no further",
+            "Start a new study; it is drafted without this patient.",
+        )
+    patients = tuple(states.values())
     smallest = site.guard.policy.training.smallest_cohort
     if len(patients) < smallest:
         raise CohortTooSmall(f"{len(patients)} patients are prepared at '{site.name}', its policy asks for {smallest}")

@@ -2,22 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import re
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 
 from policies.access import Action, Purpose
 from policies.errors import InputError, IntegrityError
 from policies.events import Event
-from policies.files import OWNER_ONLY, canonical_json, write_whole
+from policies.files import OWNER_ONLY, write_whole
 from policies.guard import Site
 from policies.models import list_models
 from policies.releases import epsilon_text
 from policies.workspace import Workspace
-from privacy.consent import Consent, consents, record_consents
+from privacy.consent import refusal
+from privacy.consent_book import as_json, record_consents, refused
 from privacy.training.accounting import epsilon
 from privacy.training.budget import open_ledger
 from privacy.vault.originals import Holding, Vault
 
+_PSEUDONYM = re.compile(r"[A-Za-z0-9.-]{1,64}")  # a FHIR id
 SOURCE = "withdrawal"
 
 
@@ -38,21 +42,19 @@ class Use:
 
 
 @dataclass(frozen=True)
-class Withdrawal:
-    """What a withdrawal did.
+class Honoured:
+    """What followed from refusals.
 
     Attributes:
-        destroyed: of each study's cache, the digest of the key and how many records went with it.
-        uses: every study whose cohort the patient was in. A model cannot unlearn; epsilon bounds what it can tell.
+        destroyed: of each study's cache, by patient, the digest of the key and how many records went with it.
+        uses: every study whose cohort they were in. A model cannot unlearn; epsilon bounds what it can tell.
     """
 
-    patient: str
-    purposes: frozenset[Purpose]
-    destroyed: Mapping[str, Holding]
+    destroyed: Mapping[str, Mapping[str, Holding]]
     uses: tuple[Use, ...]
 
 
-def withdraw(workspace: Workspace, site: Site, patient: str, purposes: frozenset[Purpose]) -> Withdrawal:
+def withdraw(workspace: Workspace, site: Site, patient: str, purposes: frozenset[Purpose]) -> Honoured:
     """Take a patient's consent back.
 
     The refusal is logged first, so that no training begun from then on can use the patient; then what is in flight is
@@ -60,22 +62,46 @@ def withdraw(workspace: Workspace, site: Site, patient: str, purposes: frozenset
 
     Raises:
         AccessDenied: this account may not record consent.
-        InputError: the site knows no such patient.
+        InputError: this is no pseudonym.
     """
     site.guard.permit(Action.RECORD_CONSENT, Purpose.OPERATIONS)
-    caches = {path.name: Vault(path, site.keys.wrapping) for path in site.home.vaults if path != site.home.vault}
-    known = patient in consents(site) or patient in Vault(site.home.vault, site.keys.wrapping).patients()
-    if not known and not any(cache.holding(patient) for cache in caches.values()):
-        raise InputError("nothing is kept of such a patient", "Use a pseudonym from the records; one erased is gone.")
-    record_consents(site, {patient: Consent(denied=purposes)}, SOURCE)
-    if Purpose.RESEARCH not in purposes:
-        return _logged(site, Withdrawal(patient, purposes, {}, ()))
-    used = {
-        plan: cache for plan, cache in caches.items() if cache.holding(patient) or _stopped_for(site, plan, patient)
-    }
-    uses = tuple(_stop(workspace, site, plan, patient) for plan in used)
-    destroyed = {plan: held for plan, cache in used.items() if (held := cache.erase(patient))}
-    return _logged(site, Withdrawal(patient, purposes, destroyed, uses))
+    if not _PSEUDONYM.fullmatch(patient):
+        raise InputError("this is no pseudonym of a patient", "Use one as it stands in the records.")
+    words = refusal(purposes, datetime.now(UTC).isoformat(timespec="seconds"))
+    record_consents(site, {patient: words}, SOURCE)
+    done = honour(workspace, site, [patient]) if Purpose.RESEARCH in purposes else Honoured({}, ())
+    site.guard.record(
+        Event.CONSENT_WITHDRAWN,
+        patient=patient,
+        words=as_json(words),
+        keys={plan: held[patient].key_sha256 for plan, held in done.destroyed.items()},
+        plans={use.plan: use.epsilon for use in done.uses},
+        models=[model for use in done.uses for model in use.models],
+        stopped=[use.plan for use in done.uses if use.stopped],
+    )
+    return done
+
+
+def honour(workspace: Workspace, site: Site, patients: Sequence[str]) -> Honoured:
+    """Stop every training in flight that uses one of these patients, and destroy the keys of their hidden states."""
+    destroyed, uses = dict[str, dict[str, Holding]](), list[Use]()
+    for path in site.home.vaults:
+        cache, plan = Vault(path, site.keys.wrapping), path.name
+        held = {p: holding for p in patients if (holding := cache.holding(p))} if path != site.home.vault else {}
+        if held or (path != site.home.vault and site.home.stopped(plan).exists()):
+            uses.append(_stop(workspace, site, plan))
+            for patient in held:
+                cache.erase(patient)
+        if held:
+            destroyed[plan] = held
+    return Honoured(destroyed, tuple(uses))
+
+
+def honour_refusals(workspace: Workspace, site: Site) -> Honoured:
+    """The same for everybody who refuses research now; a refusal may come with an import."""
+    caches = [Vault(path, site.keys.wrapping) for path in site.home.vaults if path != site.home.vault]
+    cached = sorted({patient for cache in caches for patient in cache.patients()})
+    return honour(workspace, site, sorted(refused(site, Purpose.RESEARCH, cached)))
 
 
 def refuse_stopped(site: Site, plan: str) -> None:
@@ -87,29 +113,10 @@ def refuse_stopped(site: Site, plan: str) -> None:
         )
 
 
-def _stop(workspace: Workspace, site: Site, plan: str, patient: str) -> Use:
+def _stop(workspace: Workspace, site: Site, plan: str) -> Use:
     own = [booking for booking in open_ledger(site).bookings() if booking.plan == plan and booking.counts]
     spent = epsilon([[booking.release for booking in own]], open_ledger(site).delta) if own else 0.0
     models = [m.name for m in list_models(workspace.models, workspace.trusted) if m.card.get("plan_sha256") == plan]
     if not models:
-        write_whole(site.home.stopped(plan), canonical_json({"patient": patient}), OWNER_ONLY)
+        write_whole(site.home.stopped(plan), b"a patient of the cohort refuses research\n", OWNER_ONLY)
     return Use(plan, epsilon_text(spent), tuple(models), stopped=not models)
-
-
-def _stopped_for(site: Site, plan: str, patient: str) -> bool:
-    path = site.home.stopped(plan)
-    return path.is_file() and path.read_bytes() == canonical_json({"patient": patient})
-
-
-def _logged(site: Site, done: Withdrawal) -> Withdrawal:
-    site.guard.record(
-        Event.CONSENT_WITHDRAWN,
-        patient=done.patient,
-        denied=sorted(done.purposes),
-        given=[],
-        keys={plan: held.key_sha256 for plan, held in done.destroyed.items()},
-        plans={use.plan: use.epsilon for use in done.uses},
-        models=[model for use in done.uses for model in use.models],
-        stopped=[use.plan for use in done.uses if use.stopped],
-    )
-    return done

@@ -50,7 +50,7 @@ def cosign_all(plan: Plan, ask: Callable[[Question, Sequence[Fields]], Sequence[
         ask: hands each site its fields and returns their answers, all in the order of the plan's sites.
 
     Returns:
-        For each log the witnesses that did not sign.
+        For each log the witnesses that its policy names and that did not sign.
 
     Raises:
         IntegrityError: an answer is not one to the question.
@@ -77,16 +77,15 @@ def _cosign_all(plan: Plan, ask: Callable[[Question, Sequence[Fields]], Sequence
     given = [[signed[witness]["signature"][log] for witness in places] for log in places]
     own = [{key: heads[log][key] for key in ("size", "root", "signature")} for log in places]
     ask(Question.ATTACH, [{**own[log], "cosignature": given[log]} for log in places])
-    return {
-        names[log]: [names[w] for w in places if w != log and not given[log][w]]
-        for log in places
-        if any(w != log and not given[log][w] for w in places)
-    }
+    silent = {names[log]: [names[w] for w in places if seen[log]["asked"][w] and not given[log][w]] for log in places}
+    return {log: witnesses for log, witnesses in silent.items() if witnesses}
 
 
 def _seen(site: Site, names: Sequence[str], fields: Fields) -> Fields:
-    witness = Witness(site, _peers(site))
-    return {"seen": [0 if name == site.name else witness.signed(name).size for name in names]}
+    known = _peers(site)
+    witness = Witness(site, known)
+    sizes = [0 if name == site.name else witness.signed(name).size for name in names]
+    return {"seen": sizes, "asked": [int(name in known) for name in names]}
 
 
 def _head(site: Site, names: Sequence[str], fields: Fields) -> Fields:

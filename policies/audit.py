@@ -81,7 +81,7 @@ class AuditLog:
             sealed: ciphertext to keep beside the log; the entry holds its digest.
 
         Raises:
-            IntegrityError: the log on disk is not what was signed, or the entry holds a float or is over 65,535 bytes.
+            IntegrityError: the log on disk is not what was signed, or the entry holds a float or is over 64,511 bytes.
             StorageError: the disk is full; the log stands as it was.
         """
         return self._append([(event, details)], sealed)[0]

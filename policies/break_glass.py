@@ -35,7 +35,10 @@ def start(site: Site, patient: str, reason: str, minutes: int) -> Grant:
     grants, now, grant_id = site.guard.grants, datetime.now(UTC), secrets.token_hex(_ID_BYTES)
     sealed = grants.seal(grant_id, "reason", _checked(reason, "reason"))
     grant = Grant(grant_id, patient, site.guard.actor, _text(now), _text(now + timedelta(minutes=minutes)), sealed)
-    return _keep(site, grant, Event.BREAK_GLASS_STARTED)
+    data = grants.signed(grant)
+    _log(site, grant, Event.BREAK_GLASS_STARTED, data)  # first: no access without a review that is owed
+    grants.write(grant, data)
+    return grant
 
 
 def review(site: Site, grant_id: str, finding: str) -> Grant:
@@ -46,15 +49,19 @@ def review(site: Site, grant_id: str, finding: str) -> Grant:
         InputError: there is no such grant, it was reviewed already, or the finding is empty or too long.
         IntegrityError: the grant was edited.
     """
-    grant = site.guard.grants.read(grant_id)
+    grants = site.guard.grants
+    grant = grants.read(grant_id)
     site.guard.permit(Action.REVIEW_BREAK_GLASS, Purpose.OPERATIONS, requester=grant.actor)
     if grant.actor == site.guard.actor:  # whatever a hospital's own rules say
         raise AccessDenied(f"break-glass grant {grant.id} is your own, and two persons are needed")
-    if grant.reviewed:
+    if grant.reviewed and grant.id not in grants.owed():
         raise InputError(f"break-glass grant {grant.id} was reviewed by '{grant.reviewer}' already", "Choose another.")
-    sealed = site.guard.grants.seal(grant.id, "finding", _checked(finding, "finding"))
+    sealed = grants.seal(grant.id, "finding", _checked(finding, "finding"))
     done = replace(grant, reviewer=site.guard.actor, reviewed=_text(datetime.now(UTC)), finding=sealed)
-    return _keep(site, done, Event.BREAK_GLASS_REVIEWED)
+    data = grants.signed(done)
+    grants.write(done, data)  # first: a review that is no longer owed has ended the access
+    _log(site, done, Event.BREAK_GLASS_REVIEWED, data)
+    return done
 
 
 def visible(site: Site) -> list[Grant]:
@@ -64,14 +71,11 @@ def visible(site: Site) -> list[Grant]:
     return [grant for grant in guard.grants.every() if reviews or grant.actor == guard.actor]
 
 
-def _keep(site: Site, grant: Grant, event: Event) -> Grant:
-    """Log the step with the digest of the file, then write the file whole."""
-    data = site.guard.grants.signed(grant)
+def _log(site: Site, grant: Grant, event: Event, data: bytes) -> None:
+    """The step, with the digest of the grant's file."""
     site.guard.record(
         event, grant=grant.id, patient=grant.patient, by=grant.actor, expires=grant.expires, sha256=sha256_hex(data)
     )
-    site.guard.grants.write(grant, data)
-    return grant
 
 
 def _checked(words: str, what: str) -> str:

@@ -13,6 +13,9 @@ from importlib import resources
 from typing import Any
 
 _PIECES = re.compile(r'//[^\n]*|"(?:\\.|[^"\\])*"|;', re.DOTALL)  # a semicolon in a comment or a string ends nothing
+_LITERALS = re.compile(
+    r'//[^\n]*|@\w+\s*\(\s*"(?:\\.|[^"\\])*"\s*\)|(?:\b(?P<type>\w+)\s*::\s*)?"(?P<value>(?:\\.|[^"\\])*)"', re.DOTALL
+)
 _BEFORE = re.compile(r"(?:\s|//[^\n]*)*")
 _QUOTED = re.compile(r"`([^`]+)`")
 _NOISE = re.compile(r"^for policy `[^`]*`, | for Action::\"\w+\"(?= not found)")  # one fault is said for each action
@@ -41,6 +44,15 @@ class Rule:
     id: str
     line: int
     unconditional: bool
+
+
+@dataclass(frozen=True)
+class Literal:
+    """A string in a policy set as it is written: the id of an entity of some type, or without a type a plain one."""
+
+    line: int
+    type: str
+    value: str
 
 
 def schema() -> str:
@@ -73,6 +85,15 @@ def statements(text: str) -> list[Statement]:
         if leading and (begin := leading.end()) < end:
             found.append(Statement(text.count("\n", 0, begin) + 1, text[begin:end]))
     return found
+
+
+def literals(text: str) -> list[Literal]:
+    """Every string of a policy set in its order, but for those in comments and annotations."""
+    return [
+        Literal(text.count("\n", 0, match.start()) + 1, match["type"] or "", match["value"])
+        for match in _LITERALS.finditer(text)
+        if match["value"] is not None
+    ]
 
 
 def problems(text: str) -> tuple[Problem, ...]:

@@ -12,7 +12,7 @@ from itertools import product
 from typing import Any
 
 from policies import cedar
-from policies.access import ORDINARY, Access, Action, Conditions, Decision, Purpose, decide
+from policies.access import ORDINARY, Access, Action, Conditions, Decision, Purpose, decide, installed_access
 from policies.events import Entry, Event
 from policies.files import table_of
 from policies.policy import Policy, Role
@@ -21,6 +21,7 @@ _OWN = Conditions(own_request=True)
 _SOMEBODY = "somebody"  # an account that no rule names
 _NOTHING = "nothing"
 _TWO_PERSONS = (Action.APPROVE_REIDENTIFICATION, Action.REVIEW_BREAK_GLASS)
+_Pairs = set[tuple[Action, Purpose]]
 _OF_A_PATIENT = (Action.VIEW_NOTE, Action.EXTRACT, Action.REQUEST_REIDENTIFICATION, Action.REIDENTIFY)
 
 
@@ -101,18 +102,29 @@ def explain_policy(policy: Policy, access: Access) -> list[str]:
         holders = sorted(name for name, held in policy.people.items() if role in held)
         lines.append(f"{words('roles', role)} ({', '.join(holders) or 'nobody'}) may")
         lines += [f"  {line}" for line in explain([role], access)]
+    for name in named_persons(access):
+        roles = policy.people.get(name, frozenset())
+        lines.append(f"{name} ({', '.join(sorted(roles)) or 'no role'}), whom a rule names, may")
+        lines += [f"  {line}" for line in explain(roles, access, name)]
     return [*lines, "Whoever has no role may", *(f"  {line}" for line in explain([], access))]
+
+
+def named_persons(access: Access) -> list[str]:
+    """The accounts that rules name."""
+    return sorted({one.value for one in cedar.literals(access.text) if one.type == "Person"})
 
 
 def warnings(access: Access) -> list[str]:
     """What a policy set allows and nobody is likely to want; an empty list says nothing about what is missing."""
-    return [*_unconditional(access), *_too_much(access), *_own_requests(access), *_refusals(access)]
+    return [
+        *_unconditional(access), *_unknown(access), *_gained(access), *_own_requests(access), *_refusals(access)
+    ]  # fmt: skip
 
 
 def people_warnings(policy: Policy, access: Access) -> list[str]:
     """Accounts that the policy file gives so much that two persons become one."""
     asking, deciding = {Action.REQUEST_REIDENTIFICATION, Action.BREAK_GLASS}, set(_TWO_PERSONS)
-    found = []
+    found = [f"a rule names '{name}', who has no role" for name in named_persons(access) if name not in policy.people]
     for name, roles in sorted(policy.people.items()):
         allowed = {permission.action for permission in permissions(roles, access, name)}
         if roles == frozenset(Role):
@@ -173,30 +185,65 @@ def _unconditional(access: Access) -> Iterator[str]:
             yield f"line {rule.line}: the rule '{rule.id}' permits for any purpose: it has no 'when'"
 
 
-def _too_much(access: Access) -> Iterator[str]:
-    for holder, roles in {"whoever has no role": [], **{f"the role {role}": [role] for role in Role}}.items():
-        allowed = permissions(roles, access)
-        whole = [found for found in allowed if len(found.purposes) == len(Purpose)]
-        if len(whole) == len(Action):
-            yield f"{holder} may do everything for every purpose"
-            continue
-        for found in allowed if not roles else whole:
-            purposes = "every purpose" if found in whole else ", ".join(found.purposes)
-            yield f"{holder} may {words('actions', found.action)} for {purposes}"
+def _unknown(access: Access) -> Iterator[str]:
+    """A misspelt name makes a rule that says nothing, and no error."""
+    known: dict[str, Collection[str]] = {"Role": list(Role), "": list(Purpose)}
+    for one in cedar.literals(access.text):
+        if "\\" in one.value:
+            yield f"line {one.line}: '{one.value}' is written with an escape, which nothing here reads"
+        elif one.value not in known.get(one.type, [one.value]):
+            yield f"line {one.line}: there is no {'role' if one.type else 'purpose'} '{one.value}'"
+
+
+def _gained(access: Access) -> Iterator[str]:
+    """What the installed set does not give: to anybody, to a role, to a person whom a rule names."""
+    installed, anybody = installed_access(), _allowed(access, [])
+    yield from _said("whoever has no role", anybody, _allowed(installed, []))
+    of_roles = {role: _allowed(access, [role]) for role in Role}
+    for role, allowed in of_roles.items():
+        yield from _said(f"the role {role}", allowed, _allowed(installed, [role]) | anybody)
+    for name in named_persons(access):
+        own = _allowed(access, [], name)
+        yield from _said(f"'{name}'", own, anybody)
+        for role, allowed in of_roles.items():
+            yield from _said(f"'{name}' with the role {role}", _allowed(access, [role], name), allowed | own)
+
+
+def _allowed(access: Access, roles: Collection[Role], person: str = _SOMEBODY) -> _Pairs:
+    ask = _asking(access, person, roles)
+    return {(action, purpose) for action, purpose in product(Action, Purpose) if ask(action, purpose)}
+
+
+def _said(holder: str, may: _Pairs, given: _Pairs) -> Iterator[str]:
+    """What somebody may do beyond what was given."""
+    if may > given and len(may) == len(Action) * len(Purpose):
+        yield f"{holder} may do everything for every purpose"
+        return
+    for action in Action:
+        if gained := [purpose for purpose in Purpose if (action, purpose) in may - given]:
+            whole = all((action, purpose) in may for purpose in Purpose)
+            told = "every purpose" if whole else ", ".join(gained)
+            yield f"{holder} may {words('actions', action)} for {told}; the installed rules do not give that"
 
 
 def _own_requests(access: Access) -> Iterator[str]:
-    ask = _asking(access, _SOMEBODY, list(Role))
-    for action in _TWO_PERSONS:
-        if any(ask(action, purpose, _OWN) for purpose in Purpose):
-            yield f"one person may {words('actions', action)} about an own request"
+    for person in (_SOMEBODY, *named_persons(access)):
+        ask = _asking(access, person, list(Role))
+        for action in _TWO_PERSONS:
+            if any(ask(action, purpose, _OWN) for purpose in Purpose):
+                yield f"{_one(person)} may {words('actions', action)} about an own request"
 
 
 def _refusals(access: Access) -> Iterator[str]:
-    ask = _asking(access, _SOMEBODY, list(Role))
-    for action, purpose in product(_OF_A_PATIENT, Purpose):
-        if ask(action, purpose, Conditions(frozenset([purpose]))):
-            yield f"somebody may {words('actions', action)} for {purpose} although the patient refused it"
+    for person in (_SOMEBODY, *named_persons(access)):
+        ask = _asking(access, person, list(Role))
+        for action, purpose in product(_OF_A_PATIENT, Purpose):
+            if ask(action, purpose, Conditions(frozenset([purpose]))):
+                yield f"{_one(person)} may {words('actions', action)} for {purpose} although the patient refused it"
+
+
+def _one(person: str) -> str:
+    return "one person" if person == _SOMEBODY else f"'{person}'"
 
 
 def _joined(parts: Iterable[str], last: str) -> str:

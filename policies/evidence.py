@@ -13,9 +13,9 @@ from pathlib import Path
 
 from policies.errors import InputError, IntegrityError
 from policies.files import storage_errors, write_whole
-from policies.keys import PublicKey, public_key_from_pem, public_key_pem
+from policies.keys import PublicKey, public_key_pem
 from policies.logview import LogView
-from policies.notes import Kind, Verifier, open_note
+from policies.notes import Checkpoint, Kind, Verifier, open_note
 from policies.proof import Proof, prove
 
 _TEMPLATES = {"verify.go": "verify.go", "README.md": "evidence.md"}
@@ -32,13 +32,21 @@ class Checked:
 
 
 def write_evidence(
-    view: LogView, sequences: Iterable[int], key: PublicKey, witnesses: Sequence[PublicKey], out: Path
+    view: LogView,
+    sequences: Iterable[int],
+    key: PublicKey,
+    witnesses: Sequence[PublicKey],
+    out: Path,
+    *,
+    cosigned: bytes = b"",
 ) -> int:
     """Write the folder `out`, whole or not at all; returns the number of entries.
 
     Args:
         key: of the log.
         witnesses: who may have cosigned its tree head.
+        cosigned: the newest tree head that they signed, as a note, if there is one; the proofs lead to it where it
+            holds every chosen entry, else to the log's own.
 
     Raises:
         InputError: the folder exists and is not empty, or there is no entry to prove.
@@ -50,14 +58,15 @@ def write_evidence(
     if out.exists() and any(out.iterdir()):
         raise InputError("this folder is not empty", "Name a new one.", file=out)
     beside = out.with_name(f".{out.name}.part")
+    size, note = _tree_head(view, chosen[-1], key, cosigned)
+    _, signed = open_note(note, _verifiers(key, witnesses))
     with storage_errors(out):
         shutil.rmtree(beside, ignore_errors=True)
         for sequence in chosen:
             write_whole(beside / _ENTRIES / f"{sequence}.json", view.line(sequence))
-            write_whole(beside / _ENTRIES / f"{sequence}.tlog-proof", prove(view, sequence).text())
-        write_whole(beside / _CHECKPOINT, view.note)
-        verifiers = [Verifier(key), *(Verifier(one, Kind.COSIGNATURE) for one in witnesses)]
-        for one in verifiers:
+            write_whole(beside / _ENTRIES / f"{sequence}.tlog-proof", prove(view, sequence, size, note).text())
+        write_whole(beside / _CHECKPOINT, note)
+        for one in signed:
             write_whole(beside / _KEYS / f"{one.key.name}.vkey", one.vkey.encode() + b"\n")
             write_whole(beside / _KEYS / f"{one.key.name}.pem", public_key_pem(one.key))
         for name, template in _TEMPLATES.items():
@@ -69,47 +78,62 @@ def write_evidence(
     return len(chosen)
 
 
-def key_for(folder: Path, file: Path) -> PublicKey:
-    """The key in a file (PEM, or a verifier key) as that of the log whose evidence lies in a folder.
-
-    Raises:
-        InputError: a file is missing.
-        IntegrityError: the file holds no key.
-    """
-    try:
-        data, origin = file.read_bytes(), (folder / _CHECKPOINT).read_text("utf-8").split("\n", 1)[0]
-    except OSError as error:
-        raise InputError(
-            f"cannot be read ({error.strerror})", "Name a file that is there.", file=error.filename
-        ) from None
-    return public_key_from_pem(origin, data) if data.startswith(b"-----") else Verifier.from_vkey(data.decode()).key
+def origin_of(folder: Path) -> str:
+    """The name of the log that an evidence folder is about, as it says itself; raises InputError where it is none."""
+    return _checkpoint(folder).split(b"\n", 1)[0].decode(errors="replace")
 
 
-def verify_evidence(folder: Path, key: PublicKey) -> Checked:
-    """Check an evidence folder against a key that is known from elsewhere; the keys in the folder are not believed.
+def verify_evidence(folder: Path, key: PublicKey, witnesses: Sequence[PublicKey] = ()) -> Checked:
+    """Check an evidence folder against keys that are known from elsewhere; the keys in the folder are not believed.
+
+    Args:
+        key: of the log.
+        witnesses: whose cosignatures count.
 
     Raises:
         InputError: this is no evidence folder.
-        IntegrityError: naming the first entry that was not logged as it stands there.
+        IntegrityError: the tree head is not the log's, or naming the first entry that was not logged as it is there.
     """
-    proofs = sorted((folder / _ENTRIES).glob("*.tlog-proof"), key=lambda path: int(path.stem))
-    if not proofs:
-        raise InputError("no evidence here", "Name a folder that 'confide audit export --evidence' wrote.", file=folder)
-    verifiers = [Verifier(key), *_claimed_witnesses(folder, key)]
+    proofs = sorted((folder / _ENTRIES).glob("*.tlog-proof"), key=lambda path: (len(path.stem), path.stem))
+    text, signed = open_note(_checkpoint(folder), _verifiers(key, witnesses))
+    if Verifier(key) not in signed or Checkpoint.parse(text).origin != key.name or not proofs:
+        raise IntegrityError(f"{folder / _CHECKPOINT}: it is not a tree head of the log of '{key.name}' with entries")
     for path in proofs:
         try:
-            proof = Proof.parse(path.read_bytes())
-            if proof.index != int(path.stem):
-                raise IntegrityError(f"it is about entry {proof.index}")
-            proof.check(path.with_suffix(".json").read_bytes(), [Verifier(key)])
+            _check_entry(path, text, key)
         except FileNotFoundError:
             raise IntegrityError(f"{path.with_suffix('.json')}: the entry is missing") from None
         except IntegrityError as error:
             raise IntegrityError(f"{path}: {error.message}") from None
-    _, signed = open_note((folder / _CHECKPOINT).read_bytes(), verifiers)
     return Checked(key.name, len(proofs), tuple(sorted(one.key.name for one in signed)))
 
 
-def _claimed_witnesses(folder: Path, key: PublicKey) -> list[Verifier]:
-    found = [Verifier.from_vkey(path.read_text("utf-8")) for path in sorted((folder / _KEYS).glob("*.vkey"))]
-    return [one for one in found if one.key.name != key.name]
+def _check_entry(path: Path, head: bytes, key: PublicKey) -> None:
+    proof = Proof.parse(path.read_bytes())
+    if str(proof.index) != path.stem:
+        raise IntegrityError(f"it is about entry {proof.index}")
+    if not proof.note.startswith(head + b"\n"):
+        raise IntegrityError(f"it leads to another tree head than that in '{_CHECKPOINT}'")
+    proof.check(path.with_suffix(".json").read_bytes(), [Verifier(key)])
+
+
+def _tree_head(view: LogView, newest: int, key: PublicKey, cosigned: bytes) -> tuple[int, bytes]:
+    """Size and note of the tree head to prove against."""
+    try:
+        head = Checkpoint.parse(open_note(cosigned, [Verifier(key)])[0])
+    except IntegrityError:  # there is none, or a former key signed it
+        return view.size, view.note
+    return (head.size, cosigned) if newest < head.size and view.continues(head) else (view.size, view.note)
+
+
+def _verifiers(key: PublicKey, witnesses: Iterable[PublicKey]) -> list[Verifier]:
+    return [Verifier(key), *(Verifier(one, Kind.COSIGNATURE) for one in witnesses)]
+
+
+def _checkpoint(folder: Path) -> bytes:
+    try:
+        return (folder / _CHECKPOINT).read_bytes()
+    except OSError:
+        raise InputError(
+            "no evidence here", "Name a folder that 'confide audit export --evidence' wrote.", file=folder
+        ) from None

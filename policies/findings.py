@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from policies.errors import IntegrityError
-from policies.events import Entry, Event
+from policies.events import Entry, Event, decode
 from policies.files import canonical_json
 from policies.logview import LogView
 from policies.notes import Checkpoint
@@ -43,7 +43,8 @@ class Watch:
         self._view = view
         self._next: dict[int, int] = {}  # of each session, the number that its next entry should have
         self._services: dict[str, _Session] = {}
-        self._glass: dict[str, Entry] = {}  # breakings of the glass that nobody reviewed
+        self._glass: dict[str, Entry] = {}  # breakings of the glass, by grant
+        self._reviewed: set[str] = set()
         self._before: Entry | None = None
         self._warnings: list[str] = []
 
@@ -56,7 +57,9 @@ class Watch:
         if entry.sealed:
             self._view.sealed(entry)
         if entry.event is Event.RELEASE_CARRIED:
-            self._check_carried(entry)
+            self._look_at_glass(self._carried(entry))
+        if entry.event is Event.LOG_PRUNED:
+            self._look_at_pruning(entry)
         self._look_for_gap(entry)
         self._look_at_clock(entry)
         self._look_at_service(entry)
@@ -72,8 +75,18 @@ class Watch:
         owed = (
             f"entry {entry.sequence}: nobody has reviewed why '{entry.actor}' broke the glass (grant {grant})"
             for grant, entry in self._glass.items()
+            if grant not in self._reviewed
         )
-        return Findings(self._view.signed, self._view.first, (*self._warnings, *silent, *owed))
+        return Findings(self._view.signed, self._view.first, (*self._warnings, *self._unsigned(), *silent, *owed))
+
+    def _unsigned(self) -> list[str]:
+        """A torn line was never written; a whole one may be what an older checkpoint, put back, no longer covers."""
+        if not (count := self._view.unsigned):
+            return []
+        why = "an append was cut off before its signature, or an older checkpoint was put back"
+        return [
+            f"{count} whole entries after the last signed one, from number {self._view.size} on, are not signed: {why}"
+        ]
 
     def _look_for_gap(self, entry: Entry) -> None:
         session = int(entry.session, 16)
@@ -101,9 +114,17 @@ class Watch:
         if entry.event is Event.BREAK_GLASS_STARTED:
             self._glass[entry.details["grant"]] = entry
         elif entry.event is Event.BREAK_GLASS_REVIEWED:
-            self._glass.pop(entry.details["grant"], None)
+            self._reviewed.add(entry.details["grant"])
 
-    def _check_carried(self, entry: Entry) -> None:
+    def _look_at_pruning(self, entry: Entry) -> None:
+        """The policy's years from the day, as ISO 8601 text, must have passed when it was done."""
+        year, day = entry.details["before"].split("-", 1)
+        kept_until = f"{int(year) + entry.details['years']:04}-{day}"
+        if kept_until > entry.time:
+            self._warnings.append(f"entry {entry.sequence}: what it deleted was to be kept until {kept_until}")
+
+    def _carried(self, entry: Entry) -> Entry:
         original = entry.details["entry"]
         if leaf_hash(canonical_json(original)) != self._view.leaf(original["seq"]):
             raise IntegrityError(f"entry {entry.sequence} carries on an entry {original['seq']} that never stood there")
+        return decode(canonical_json(original), original["seq"], None)

@@ -11,9 +11,12 @@ import json
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 
+from policies.audit import entries
 from policies.errors import InputError, IntegrityError
+from policies.events import Entry, Event
 from policies.files import OWNER_ONLY, canonical_json, write_whole
 from policies.keys import KeyRing
+from policies.retention import releases_of
 from policies.workspace import Home, checked_name
 
 _KIND = "break_glass"
@@ -54,13 +57,25 @@ class Grants:
     keys: KeyRing
 
     def every(self) -> list[Grant]:
-        """All of them, the oldest first; raises IntegrityError where one was edited."""
-        found = [self._read(path.read_bytes(), path.stem) for path in self.home.all_grants.glob("*/*.json")]
-        return sorted(found, key=lambda grant: (grant.started, grant.id))
+        """All of them, the oldest first, also those whose file is gone; raises IntegrityError where one was edited."""
+        found = {path.stem: self._read(path.read_bytes(), path.stem) for path in self.home.all_grants.glob("*/*.json")}
+        logged = {grant_id: _as_logged(entry) for grant_id, entry in self.owed().items()}
+        return sorted((logged | found).values(), key=lambda grant: (grant.started, grant.id))
+
+    def owed(self) -> dict[str, Entry]:
+        """Of each grant that nobody reviewed, by its id, what the log says about its start.
+
+        Raises:
+            IntegrityError: the log does not verify.
+        """
+        logged = releases_of(entries(self.home.audit, self.keys.public))
+        reviewed = {entry.details["grant"] for entry in logged if entry.event is Event.BREAK_GLASS_REVIEWED}
+        started = {entry.details["grant"]: entry for entry in logged if entry.event is Event.BREAK_GLASS_STARTED}
+        return {grant_id: entry for grant_id, entry in started.items() if grant_id not in reviewed}
 
     def open_reviews(self) -> int:
-        """How many of them nobody has reviewed."""
-        return sum(not grant.reviewed for grant in self.every())
+        """How many of them nobody has reviewed, by the log."""
+        return len(self.owed())
 
     def active(self, actor: str, patient: str) -> Grant | None:
         """The grant that lets this account in now; raises IntegrityError where one of this account was edited."""
@@ -70,11 +85,13 @@ class Grants:
         return next(fitting, None)
 
     def read(self, grant_id: str) -> Grant:
-        """Raises InputError where there is none of this id, and IntegrityError where it was edited."""
+        """From its file, or from the log; raises InputError where there is none, IntegrityError where it was edited."""
         path = next(self.home.all_grants.glob(f"*/{checked_name(grant_id, 'grant')}.json"), None)
-        if path is None:
-            raise InputError(f"there is no break-glass grant {grant_id}", "See 'confide break-glass list'.")
-        return self._read(path.read_bytes(), grant_id)
+        if path is not None:
+            return self._read(path.read_bytes(), grant_id)
+        if grant_id in (owed := self.owed()):
+            return _as_logged(owed[grant_id])
+        raise InputError(f"there is no break-glass grant {grant_id}", "See 'confide break-glass list'.")
 
     def signed(self, grant: Grant) -> bytes:
         """The file of a grant; the signature covers its kind, so that nothing else passes for one."""
@@ -108,3 +125,9 @@ class Grants:
         if body["id"] != grant_id:
             raise IntegrityError(f"the file of break-glass grant {grant_id} holds another grant, {body['id']}")
         return Grant(**body)
+
+
+def _as_logged(entry: Entry) -> Grant:
+    """A grant whose file is gone, and its reason with it."""
+    facts = entry.details
+    return Grant(facts["grant"], facts["patient"], facts["by"], entry.time, facts["expires"], reason="")

@@ -185,10 +185,11 @@ def access_of(workspace: Workspace) -> Access:
     Raises:
         PolicyError: its own cannot be read, does not fit the schema, or others could have written it.
     """
-    if not workspace.access.exists():
+    if not os.path.lexists(workspace.access):  # a link that leads nowhere is no absence
         return installed_access()
+    access = load_access(workspace.access)
     _refuse_foreign(workspace.access)
-    return load_access(workspace.access)
+    return access
 
 
 def _refuse_foreign(policy: Path) -> None:

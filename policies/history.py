@@ -1,4 +1,7 @@
-"""What a policy said before: a copy of each, and an entry with the old and the new value of every key that changed."""
+"""What a policy said before: a copy of each, and an entry with the old and the new value of every key that changed.
+
+What was in force is what the log says: nobody can edit it unseen.
+"""
 
 from __future__ import annotations
 
@@ -10,46 +13,53 @@ from typing import Any
 from policies.access import Access
 from policies.audit import AuditLog
 from policies.events import Event
-from policies.files import OWNER_ONLY, canonical_json, sha256_hex, write_whole
+from policies.files import OWNER_ONLY, sha256_hex, write_whole
+from policies.logview import LogView, look
 from policies.workspace import Home
 
+_STEP = 16  # entries that are read at once, from the end of the log
 _KEYS_OF_AN_ENTRY = 100  # so that a policy of thousands of people still fits into entries
 
 
 def note_policy(home: Home, log: AuditLog, policy: bytes, access: Access) -> None:
-    """Keep copies of the policy file and the access policy in force, and log what changed since the last opening.
+    """Keep copies of the policy file and the access policy in force, and log what is not what the log says.
 
-    What was in force at the first opening is kept and not logged: nothing changed.
+    The first policy of a log is a change of every key.
+
+    Raises:
+        IntegrityError: the log does not verify.
     """
-    now = {"policy": sha256_hex(policy), "access": access.digest}
-    before = _seen(home)
+    now = sha256_hex(policy), access.digest
+    before = _logged(look(log.folder, log.key))
     if before == now:
         return
-    for digest, data in ((now["policy"], policy), (now["access"], access.text.encode())):
+    for digest, data in zip(now, (policy, access.text.encode()), strict=True):
         write_whole(home.policy_copy(digest), data, OWNER_ONLY)
-    if before:
-        changes = list(_changes(_values(_copy(home, before["policy"])), _values(policy)))
-        for start in range(0, max(len(changes), 1), _KEYS_OF_AN_ENTRY):
-            log.append(
-                Event.POLICY_CHANGED, policy=now["policy"], policy_before=before["policy"], access=now["access"],
-                access_before=before["access"], changes=changes[start : start + _KEYS_OF_AN_ENTRY],
-            )  # fmt: skip
-    write_whole(home.seen_policy, canonical_json(now), OWNER_ONLY)
+    changes = list(_changes(_values(_copy(home, before[0])), _values(policy)))
+    for start in range(0, max(len(changes), 1), _KEYS_OF_AN_ENTRY):
+        log.append(
+            Event.POLICY_CHANGED, policy=now[0], policy_before=before[0], access=now[1], access_before=before[1],
+            changes=changes[start : start + _KEYS_OF_AN_ENTRY],
+        )  # fmt: skip
 
 
-def _seen(home: Home) -> dict[str, str]:
-    try:
-        kept = json.loads(home.seen_policy.read_bytes())
-        return {"policy": kept["policy"], "access": kept["access"]}
-    except FileNotFoundError:
-        return {}
-    except (ValueError, KeyError, TypeError):
-        return {"policy": "unreadable", "access": "unreadable"}  # so that what is in force now is logged whole
+def _logged(view: LogView) -> tuple[str, str]:
+    """The digests of the newest policy and access policy that entries name, each empty where none does."""
+    policy = access = ""
+    for end in range(view.size, view.first, -_STEP):
+        for entry in reversed([*view.entries(end - _STEP, end)]):
+            policy = policy or entry.details.get("policy", "")
+            access = access or entry.details.get("access", "") or entry.details.get("policy_set", "")
+            if policy and access:
+                return policy, access
+    return policy, access
 
 
 def _copy(home: Home, digest: str) -> bytes:
-    path = home.policy_copy(digest)
-    return path.read_bytes() if path.exists() else b""
+    """A copy that was edited, or that is missing, says nothing of what was."""
+    path = home.policy_copy(digest) if digest else None
+    data = path.read_bytes() if path and path.exists() else b""
+    return data if sha256_hex(data) == digest else b""
 
 
 def _values(policy: bytes) -> dict[str, str]:

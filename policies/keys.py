@@ -159,11 +159,19 @@ def open_public(folder: Path, name: str) -> PublicKey:
 
 
 def publish_key(folder: Path, key: PublicKey) -> None:
-    """Write the public key for others, where it does not stand there already."""
+    """Write the public key for others, where it does not stand there already.
+
+    Raises:
+        IntegrityError: a key stands there that is neither this one nor one of its former ones.
+    """
     pem, path = public_key_pem(key), folder / PUBLIC
     with suppress(FileNotFoundError):
-        if path.read_bytes() == pem:
+        kept = path.read_bytes()
+        if kept == pem:
             return
+        found, known = public_key_from_pem(key.name, kept), (key.raw, *key.former)
+        if (found.raw, *found.former) != known[-1 - len(found.former) :]:
+            raise IntegrityError(f"{path}: this is not the key of '{key.name}', and was never")
     write_whole(path, pem)
 
 

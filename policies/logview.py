@@ -22,7 +22,7 @@ from policies.files import sha256_hex, storage_errors
 from policies.keys import PublicKey
 from policies.notes import Checkpoint, Verifier, open_note
 from policies.tiles import ENTRIES, WIDTH, Tree, decode_bundle, has_tile, read_tile, tile_path
-from policies.tlog import EMPTY_ROOT, Frontier, consistency_proof, inclusion_proof, leaf_hash
+from policies.tlog import EMPTY_ROOT, Frontier, consistency_proof, inclusion_proof, leaf_hash, range_root
 
 CHECKPOINT, EDGE, SEALED, PRUNED = "checkpoint", "edge.ndjson", "sealed", "pruned"
 NOTHING_SIGNED = Checkpoint("", 0, EMPTY_ROOT)
@@ -78,6 +78,7 @@ class LogView:
         tree: its hashes.
         lines: the signed entries of the edge that no full tile holds.
         edge: so many bytes of the edge are signed.
+        unsigned: so many whole lines follow them.
         doubled: the edge still begins with the entries of the last full tile.
         first: the first entry that was not pruned.
     """
@@ -127,13 +128,19 @@ class LogView:
         """The leaf hash of an entry, also of a pruned one."""
         return self.tree.node(0, sequence)
 
-    def inclusion_proof(self, sequence: int) -> list[bytes]:
-        """From the entry to the signed root (RFC 6962, section 2.1.1)."""
-        return inclusion_proof(sequence, self.size, self.tree.node)
+    def inclusion_proof(self, sequence: int, size: int | None = None) -> list[bytes]:
+        """From the entry to the signed root, or to that of an earlier size (RFC 6962, section 2.1.1)."""
+        return inclusion_proof(sequence, self.size if size is None else size, self.tree.node)
 
     def consistency_proof(self, old: int) -> list[bytes]:
         """That the log of `old` entries begins this one (RFC 6962, section 2.1.2)."""
         return consistency_proof(old, self.size, self.tree.node)
+
+    def continues(self, head: Checkpoint) -> bool:
+        """Whether this log begins with the tree of `head`."""
+        if head.size > self.size:
+            return False
+        return (range_root(0, head.size, self.tree.node) if head.size else EMPTY_ROOT) == head.root
 
     def sealed(self, entry: Entry) -> bytes:
         """The ciphertext that an entry names.
@@ -158,7 +165,7 @@ class LogView:
         lines, unsigned = lines[: self.size - begin], lines[self.size - begin :]
         if has_tile(self.folder, full) or not _of_one_append(unsigned):
             raise IntegrityError(f"entry {self.size} and those after it are not signed by the checkpoint")
-        self.edge = sum(len(line) + 1 for line in lines)
+        self.edge, self.unsigned = sum(len(line) + 1 for line in lines), len(unsigned)
         self.lines = lines[tiles * WIDTH - begin :]
         self.tree = Tree(self.folder, tiles * WIDTH, [leaf_hash(line) for line in self.lines])
 

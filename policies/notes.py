@@ -9,9 +9,10 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import IntEnum
+from pathlib import Path
 
-from policies.errors import IntegrityError
-from policies.keys import KeyRing, PublicKey
+from policies.errors import InputError, IntegrityError
+from policies.keys import KeyRing, PublicKey, public_key_from_pem
 
 _LARGEST_NOTE = 64 * 1024
 _KEY_BYTES, _ID_BYTES, _TIME_BYTES, _HASH_BYTES = 32, 4, 8, 32
@@ -56,6 +57,20 @@ class Verifier:
         if found.id.hex() != key_id:
             raise IntegrityError(f"the verifier key of '{name}' has another id than it says")
         return found
+
+
+def read_key(file: Path, name: str) -> PublicKey:
+    """The key in a file: a verifier key, or PEM, which says no name and is taken for that of `name`.
+
+    Raises:
+        InputError: the file cannot be read.
+        IntegrityError: it holds no key.
+    """
+    try:
+        data = file.read_bytes()
+    except OSError as error:
+        raise InputError(f"cannot be read ({error.strerror})", "Name a file that is there.", file=file) from None
+    return public_key_from_pem(name, data) if data.startswith(b"-----") else Verifier.from_vkey(_utf8(data)).key
 
 
 @dataclass(frozen=True)

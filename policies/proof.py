@@ -60,10 +60,14 @@ class Proof:
         return head, signed
 
 
-def prove(view: LogView, sequence: int) -> Proof:
-    """The proof of one entry of a log; raises IntegrityError where there is none with this number."""
+def prove(view: LogView, sequence: int, size: int, note: bytes) -> Proof:
+    """The proof of one entry of a log; raises IntegrityError where there is none with this number.
+
+    Args:
+        size, note: of the signed tree head to prove against, the log's own or an earlier one.
+    """
     view.entry(sequence)
-    return Proof(sequence, tuple(view.inclusion_proof(sequence)), view.note)
+    return Proof(sequence, tuple(view.inclusion_proof(sequence, size)), note)
 
 
 def hash_lines(hashes: Iterable[bytes]) -> list[str]:

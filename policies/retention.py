@@ -1,7 +1,7 @@
 """Deletes what is older than the law wants kept, and keeps what was released: what was spent never comes back.
 
 Entries go by whole bundles, the oldest first. The hashes of the tree stay, so every checkpoint and every proof of a
-later entry still holds; releases are carried forward word for word, so that each can be compared with its own hash.
+later entry still holds; what must last is carried forward word for word, so that each can be compared with its hash.
 """
 
 from __future__ import annotations
@@ -9,10 +9,11 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from datetime import date
+from datetime import UTC, date, datetime
 from pathlib import Path
 
 from policies.audit import LARGEST_GROUP, AuditLog
+from policies.errors import InputError
 from policies.events import Entry, Event, decode
 from policies.files import canonical_json, storage_errors, write_whole
 from policies.logview import PRUNED, SEALED, LogView, look
@@ -28,6 +29,13 @@ RELEASES = frozenset(
         Event.CONSENT_RECORDED,
         Event.CONSENT_WITHDRAWN,
         Event.PATIENT_ERASED,
+        # not released, and needed as long: reviews owed, whose key, what was trained on, who vouched
+        Event.BREAK_GLASS_STARTED,
+        Event.BREAK_GLASS_REVIEWED,
+        Event.KEY_CREATED,
+        Event.KEY_ROTATED,
+        Event.COHORT_PREPARED,
+        Event.CERTIFICATE_SIGNED,
     }
 )
 _CARRIED = RELEASES | {Event.RELEASE_CARRIED}
@@ -48,17 +56,21 @@ def keep_from(today: date, years: int) -> date:
     return today.replace(year=today.year - years, day=28 if leap_day else today.day)
 
 
-def prune(log: AuditLog, before: date, rule: str) -> Pruned:
+def prune(log: AuditLog, before: date, years: int) -> Pruned:
     """Delete the bundles whose entries are all older than a day (UTC), once their releases are carried forward.
 
     A crash at any point leaves a log that verifies, and the next call goes on.
 
     Args:
-        rule: the retention rule that this follows, for the log.
+        years: how long the policy keeps entries (`audit.keep_years`).
 
     Raises:
+        InputError: the policy keeps entries of that day still.
         IntegrityError: the log does not verify; nothing was deleted.
     """
+    newest = keep_from(datetime.now(UTC).date(), years)
+    if before > newest:
+        raise InputError(f"the policy keeps entries for {years} years", f"Name a day up to {newest}.")
     view = look(log.folder, log.key)
     until, releases = _older(view, before)
     if until > view.first:
@@ -73,7 +85,7 @@ def prune(log: AuditLog, before: date, rule: str) -> Pruned:
             root=root,
             carried=len(releases),
             before=str(before),
-            rule=rule,
+            years=years,
         )
         write_whole(log.folder / PRUNED, str(pruned.sequence).encode())
     with storage_errors(log.folder):

@@ -98,8 +98,11 @@ class Rotation:
         return new
 
 
-def protect(folder: Path, name: str, passphrase: str | None) -> None:
+def protect(folder: Path, name: str, passphrase: str | None, record: Callable[[], None]) -> None:
     """Put the keys under a passphrase, under another one, or, with None, under none.
+
+    Args:
+        record: tells the log; called when nothing is left to check and nothing has been changed.
 
     Raises:
         InputError: the passphrase is too short, the wrapping key is in the environment, or a change of a key has to
@@ -111,10 +114,9 @@ def protect(folder: Path, name: str, passphrase: str | None) -> None:
         if kept_as(folder / RING) is Kept.ENVIRONMENT:
             raise InputError("the wrapping key is in the environment", "A passphrase is for a key in the file.")
         secrets = read_secrets(folder / RING, name)
-        if passphrase is None:
-            write_secrets(folder / RING, name, secrets, Kept.FILE)
-        else:
-            write_secrets(folder / RING, name, secrets, Kept.PASSPHRASE, checked_passphrase(passphrase))
+        new = passphrase if passphrase is None else checked_passphrase(passphrase)
+        record()
+        write_secrets(folder / RING, name, secrets, Kept.FILE if new is None else Kept.PASSPHRASE, new)
 
 
 def key_id(wrapping: bytes) -> str:

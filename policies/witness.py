@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import fcntl
 import time
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from http import HTTPStatus
 from pathlib import Path
@@ -22,7 +22,7 @@ from policies.logview import LogView, held
 from policies.notes import Checkpoint, Kind, Verifier, cosignature_line, open_note
 from policies.policy import Witnesses
 from policies.proof import decimal, hash_lines, parse_hashes
-from policies.tlog import EMPTY_ROOT, check_consistency, range_root
+from policies.tlog import EMPTY_ROOT, check_consistency
 from policies.workspace import checked_name
 
 _COSIGNED = "cosigned"
@@ -91,10 +91,10 @@ class Witness:
 
     def signed(self, origin: str) -> Checkpoint:
         """The tree head of a log that was cosigned last, or that of the empty tree."""
-        note = _read(self._latest(origin))
+        note, keys = kept_head(self._latest(origin)), self._site.keys
         if not note:
             return Checkpoint(origin, 0, EMPTY_ROOT)
-        return Checkpoint.parse(open_note(note, [Verifier(self._site.keys.public, Kind.COSIGNATURE)])[0])
+        return Checkpoint.parse(open_note(note, _cosigners((keys.public, *keys.former)))[0])
 
     def cosign(self, asked: Submission) -> bytes:
         """A cosignature line, after every check of C2SP tlog-witness; the own log says what was cosigned.
@@ -176,17 +176,27 @@ def attach(site: Site, note: bytes, cosignatures: bytes) -> None:
 
     Args:
         note: the checkpoint as it was shown to them.
-        cosignatures: lines as `Witness.cosign` gives them; those that do not verify later count for nothing.
+        cosignatures: lines as `Witness.cosign` gives them; those that do not verify are left out, and without any that
+            does everything stays as it was.
+
+    Raises:
+        IntegrityError: this tree head does not come after the one that is kept.
     """
     text, _ = open_note(note, [Verifier(site.keys.public)])
-    kept = _read(site.home.cosigned)
-    known = kept.removeprefix(text + b"\n").splitlines(keepends=True) if kept.startswith(text + b"\n") else []
-    fresh = [line for line in (note[len(text) + 1 :] + cosignatures).splitlines(keepends=True) if line not in known]
-    write_whole(site.home.cosigned, text + b"\n" + b"".join([*known, *fresh]))
-    head = Checkpoint.parse(text)
-    site.guard.record(
-        Event.CHECKPOINT_COSIGNED, size=head.size, root=head.root.hex(), lines=len(known) + len(fresh) - 1
-    )
+    head, kept = Checkpoint.parse(text), kept_head(site.home.cosigned)
+    own = [Verifier(key) for key in (site.keys.public, *site.keys.former)]
+    before = Checkpoint.parse(open_note(kept, own)[0]) if kept else Checkpoint(head.origin, 0, EMPTY_ROOT)
+    if head.size <= before.size and head != before:
+        raise IntegrityError(
+            f"witnesses signed {before.size} entries of '{site.name}' before; a tree head of {head.size} cannot follow"
+        )
+    witnesses = _cosigners(peers(site.guard.policy.witnesses, site.name).values())
+    offered = (kept.removeprefix(text + b"\n") if head == before else b"") + cosignatures
+    lines = [line for line in dict.fromkeys(offered.splitlines(True)) if _verifies(text + b"\n" + line, witnesses)]
+    if not lines:
+        return
+    write_whole(site.home.cosigned, note + b"".join(lines))
+    site.guard.record(Event.CHECKPOINT_COSIGNED, size=head.size, root=head.root.hex(), lines=len(lines))
 
 
 @dataclass(frozen=True)
@@ -196,10 +206,12 @@ class Quorum:
     Attributes:
         size: of the tree that they signed.
         names: of the witnesses whose cosignature verifies.
+        oldest: POSIX time of the oldest of these cosignatures, 0 where there is none.
     """
 
     size: int
     names: tuple[str, ...]
+    oldest: int
 
 
 def check_quorum(view: LogView, cosigned: Path, own: PublicKey, rule: Witnesses) -> Quorum:
@@ -208,26 +220,24 @@ def check_quorum(view: LogView, cosigned: Path, own: PublicKey, rule: Witnesses)
     Raises:
         IntegrityError: too few did, or the log is another than the one that they saw.
     """
-    witnesses = [Verifier(key, Kind.COSIGNATURE) for key in peers(rule, own.name).values()]
-    note = _read(cosigned)
+    witnesses = _cosigners(peers(rule, own.name).values())
+    note = kept_head(cosigned)
     if not note:
         if rule.needed:
             raise IntegrityError(f"no witness has signed the log of '{own.name}' yet; {rule.needed} are needed")
-        return Quorum(0, ())
+        return Quorum(0, (), 0)
     text, signed = open_note(note, [Verifier(own), *witnesses])
-    head, names = Checkpoint.parse(text), sorted({one.key.name for one in signed if one in witnesses})
+    head, times = Checkpoint.parse(text), {one.key.name: time for one, time in signed.items() if one in witnesses}
+    names = sorted(times)
     if len(names) < rule.needed:
         raise IntegrityError(
             f"{len(names)} of the {rule.needed} witnesses that the policy wants signed the log of '{own.name}'"
         )
-    same = (
-        head.size <= view.size and (range_root(0, head.size, view.tree.node) if head.size else EMPTY_ROOT) == head.root
-    )
-    if not same:
+    if not view.continues(head):
         raise IntegrityError(
             f"the log of '{own.name}' is not the one of {head.size} entries that {', '.join(names)} signed"
         )
-    return Quorum(head.size, tuple(names))
+    return Quorum(head.size, tuple(names), min(times.values(), default=0))
 
 
 def peers(rule: Witnesses, own: str) -> dict[str, PublicKey]:
@@ -236,5 +246,17 @@ def peers(rule: Witnesses, own: str) -> dict[str, PublicKey]:
     return {key.name: key for key in keys if key.name != own}
 
 
-def _read(path: Path) -> bytes:
+def kept_head(path: Path) -> bytes:
+    """A tree head with its cosignatures as it is kept in a file, or nothing."""
     return path.read_bytes() if path.is_file() else b""
+
+
+def _cosigners(keys: Iterable[PublicKey]) -> list[Verifier]:
+    return [Verifier(key, Kind.COSIGNATURE) for key in keys]
+
+
+def _verifies(note: bytes, verifiers: Sequence[Verifier]) -> bool:
+    try:
+        return bool(open_note(note, verifiers))
+    except IntegrityError:
+        return False

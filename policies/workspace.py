@@ -4,7 +4,7 @@ WORKSPACE/
   policy.toml               the hospital's decisions
   access.cedar              who may do what, where the hospital writes its own
   sites/<site>/             what belongs to one hospital and never leaves it
-    keys/ audit/ policies/ break-glass/ vault/ requests/ erasures/ reviews/ cache/ ledger.sqlite training.lock
+    keys/ audit/ policies/ break-glass/ vault/ requests/ erasures/ reviews/ cache/ cosigned ledger.sqlite training.lock
     problems/ plans/ updates/ scores/ federation/
   server/                   what belongs to the server
     keys/ audit/ policies/ runs/ federation/
@@ -124,11 +124,6 @@ class Home:
     def audit(self) -> Path:
         return self.root / "audit"
 
-    @property
-    def seen_policy(self) -> Path:
-        """The digests of the policy that was in force when this home was last opened."""
-        return self.root / "policies" / "seen.json"
-
     def policy_copy(self, digest: str) -> Path:
         """A policy file or an access policy that was in force once."""
         return self.root / "policies" / checked_name(digest, "digest")
@@ -185,7 +180,7 @@ class SiteHome(Home):
     @property
     def cosigned(self) -> Path:
         """The newest tree head of this log that witnesses signed."""
-        return self.audit / "cosigned"
+        return self.root / "cosigned"  # outside of the log, which a backup may put back without it
 
     @property
     def witnessed(self) -> Path:

@@ -1,123 +1,155 @@
-"""What patients refused or allowed: FHIR Consent resources read into purposes, and one book of them for each site.
-
-The log is the truth: it holds every decision, and the book, which is quick to ask, can be written from it again.
-"""
+"""What a patient refused or allowed, purpose by purpose, and how it is read from FHIR Consent resources."""
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from datetime import UTC, datetime
+from dataclasses import dataclass, field
+from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 from policies.access import Purpose
-from policies.audit import LARGEST_GROUP, read_entries
-from policies.errors import IntegrityError
-from policies.events import Event
-from policies.files import OWNER_ONLY, sha256_hex, write_whole
-from policies.guard import Site
-from policies.retention import releases_of
-from privacy.identity import master_id
-from privacy.vault.codes import CodeBook
-from privacy.vault.pseudonyms import Pseudonyms
-from privacy.vault.signed import read_signed, signed
+from privacy.identity import normal
 
-_KIND = "consents"
-_ALL = frozenset({Purpose.TREATMENT, Purpose.OPERATIONS, Purpose.RESEARCH})
-# FHIR R4 consentscope, and what R5 says by category instead.
+ASKED = (Purpose.TREATMENT, Purpose.RESEARCH)  # the purposes for which Confide asks
+# FHIR R4 consentscope, and what R5 says by category instead. A permission of another scope permits nothing.
 _SCOPES = {
     "research": frozenset({Purpose.RESEARCH}),
     "treatment": frozenset({Purpose.TREATMENT}),
-    "patient-privacy": _ALL,
+    "patient-privacy": frozenset(ASKED),
 }
-_PURPOSES = {
-    **{purpose.value: frozenset({purpose}) for purpose in _ALL},
-    "CLINTRCH": frozenset({Purpose.RESEARCH}),
-    "BIORCH": frozenset({Purpose.RESEARCH}),
-    "TRAIN": frozenset({Purpose.OPERATIONS}),
-}
-_RULES = {"OPTIN": "permit", "OPTOUT": "deny"}  # HL7 v3 ActCode, as policyRule
+_PURPOSES = {"TREAT": Purpose.TREATMENT, "HRESCH": Purpose.RESEARCH, "CLINTRCH": Purpose.RESEARCH}
 # A part of a provision that names a thing, a person or a kind of record: Confide asks by purpose alone.
 _NARROWER = ("actor", "action", "class", "code", "data", "dataPeriod", "resourceType", "documentType", "securityLabel")
 
 
 @dataclass(frozen=True)
-class Consent:
-    """What one patient decided so far.
+class Word:
+    """What a patient said about one purpose.
 
     Attributes:
-        denied, given: purposes; a later word on a purpose takes the place of an earlier one.
+        at: when it was said, UTC, ISO 8601.
+        until: the last day of a permission that ends, or nothing.
     """
 
-    denied: frozenset[Purpose] = frozenset()
-    given: frozenset[Purpose] = frozenset()
+    allowed: bool
+    at: str
+    until: str = ""
 
-    def then(self, later: Consent) -> Consent:
-        """This, and after it a later decision."""
-        return Consent((self.denied - later.given) | later.denied, (self.given - later.denied) | later.given)
-
-    def allows(self, purpose: Purpose, *, opt_in: bool) -> bool:
-        """Whether data may be used: nothing refused, and where a hospital asks first, allowed."""
-        return purpose not in self.denied and (not opt_in or purpose in self.given)
-
-
-NO_WORD = Consent()
+    def newer(self, other: Word | None) -> Word:
+        """The later of two words, in whatever order they arrive; of two at one time the refusal."""
+        if other is None:
+            return self
+        return max(self, other, key=lambda word: (word.at, not word.allowed, word.until))
 
 
-def read_consents(resources: Iterable[Mapping[str, Any]], now: datetime | None = None) -> dict[str, Consent]:
-    """The decision of each patient, by the patient's id in the source, from FHIR R4 or R5 Consent resources.
+Consent = Mapping[Purpose, Word]
+"""The last word of a patient about each purpose that was spoken of."""
+
+
+def merged(first: Consent, second: Consent) -> dict[Purpose, Word]:
+    """The later word about each purpose; the order of the two does not matter."""
+    return {purpose: word.newer(first.get(purpose)) for purpose, word in second.items()} | {
+        purpose: word.newer(second.get(purpose)) for purpose, word in first.items()
+    }
+
+
+def allows(consent: Consent, purpose: Purpose, *, opt_in: bool, today: str = "") -> bool:
+    """Whether data may be used: nothing refused, and where a hospital asks first, allowed and not over."""
+    word = consent.get(purpose)
+    if word is None:
+        return not opt_in
+    return word.allowed and (not opt_in or not word.until or word.until >= (today or _today()))
+
+
+def refusal(purposes: Iterable[Purpose], at: str) -> Consent:
+    return {purpose: Word(False, at) for purpose in purposes}
+
+
+@dataclass(frozen=True)
+class Reading:
+    """Consent resources as decisions.
+
+    Attributes:
+        by_id: of patients that are named by their id in the source.
+        by_number: of patients that are named by a record number, which is normalised.
+        unnamed: resources that name no patient.
+    """
+
+    by_id: Mapping[str, Consent] = field(default_factory=dict, repr=False)
+    by_number: Mapping[str, Consent] = field(default_factory=dict, repr=False)
+    unnamed: int = 0
+
+
+def read_consents(resources: Iterable[Mapping[str, Any]], now: datetime | None = None) -> Reading:
+    """Decisions from FHIR R4 or R5 Consent resources, each dated by itself and never later than now.
 
     Where a resource is narrower than Confide can tell apart (one doctor, one kind of record), a refusal counts for the
-    whole purpose and a permission for nothing.
+    whole scope and a permission for nothing; one that cannot be read is a refusal of everything.
     """
-    moment = (now or datetime.now(UTC)).date().isoformat()
-    found: dict[str, Consent] = {}
-    for resource in sorted(resources, key=lambda one: str(one.get("dateTime") or one.get("date") or "")):
-        reference = str((resource.get("patient") or resource.get("subject") or {}).get("reference") or "")
-        patient = reference.rpartition("Patient/")[2].partition("/")[0]
-        if patient:
-            found[patient] = found.get(patient, NO_WORD).then(_decided(resource, moment))
-    return found
+    moment = now or datetime.now(UTC)
+    by_id: dict[str, Consent] = {}
+    by_number: dict[str, Consent] = {}
+    unnamed = 0
+    for resource in resources:
+        patient_id, number = _patient(resource)
+        own, key = (by_id, patient_id) if patient_id else (by_number, number)
+        if key:
+            own[key] = merged(own.get(key, {}), _decision(resource, moment))
+        else:
+            unnamed += 1
+    return Reading(by_id, by_number, unnamed)
 
 
-def _decided(resource: Mapping[str, Any], today: str) -> Consent:
+def _patient(resource: Mapping[str, Any]) -> tuple[str, str]:
+    """The patient's id in the source, or else the record number."""
+    named = resource.get("patient") or resource.get("subject")
+    if not isinstance(named, Mapping):
+        return "", ""
+    identifier = named.get("identifier")
+    number = normal(str(identifier.get("value") or "")) if isinstance(identifier, Mapping) else ""
+    return str(named.get("reference") or "").rpartition("Patient/")[2].partition("/")[0], number
+
+
+def _decision(resource: Mapping[str, Any], now: datetime) -> Consent:
+    said = resource.get("dateTime") or resource.get("date")
     try:
-        return _decision(resource, today)
+        words = dict[Purpose, Word]()
+        for kind, part, scope in _provisions(resource):  # an exception stands above what it is an exception from
+            at = _moment(said, now, latest=kind == "deny")
+            words |= {purpose: Word(kind == "permit", at, until) for purpose, until in _about(part, kind, scope, now)}
     except (AttributeError, TypeError, ValueError):
-        return Consent(denied=_ALL)  # what cannot be read may be a refusal
+        return refusal(ASKED, _moment(said, now, latest=True))
+    return words
 
 
-def _decision(resource: Mapping[str, Any], today: str) -> Consent:
-    scope = _scope(resource)
-    status = resource.get("status")
-    if status in ("rejected", "inactive"):
-        return Consent(denied=scope)  # asked and refused, or given and taken back
-    if status != "active":
-        return NO_WORD
-    decided = NO_WORD
-    for kind, part in _rules(resource):
-        decided = decided.then(_provision(part, kind, scope, today))
-    return decided
-
-
-def _rules(resource: Mapping[str, Any]) -> Iterator[tuple[str, Mapping[str, Any]]]:
-    """The base rule and then its exceptions, each with permit or deny.
+def _provisions(
+    resource: Mapping[str, Any],
+) -> Iterator[tuple[str, Mapping[str, Any], tuple[frozenset[Purpose], bool]]]:
+    """Permit or deny, the provision, and what it is about: the base rule first, then its exceptions.
 
     R5 has the base as `decision`; R4 in `policyRule`, or, against its own text, as the type of the root provision.
     """
+    scope, status = _scope(resource), resource.get("status")
+    if status in ("rejected", "inactive"):  # asked and refused, or given and taken back
+        yield "deny", {}, scope
+    if status != "active":
+        return
     root: Any = resource.get("provision") or {}
-    exceptions: Sequence[Mapping[str, Any]] = root
     if "decision" in resource:
-        base = str(resource["decision"])
-        yield base, {}
+        base, own, exceptions = str(resource["decision"]), {}, root
     else:
-        codes = (str(code.get("code")) for code in (resource.get("policyRule") or {}).get("coding") or ())
-        base = str(root.get("type") or next((_RULES[code] for code in codes if code in _RULES), ""))
-        exceptions = root.get("provision") or ()
-        if base:
-            yield base, root
-    yield from _exceptions(base, exceptions)
+        base, own, exceptions = str(root.get("type") or _rule(resource)), root, root.get("provision") or ()
+    if base:
+        yield base, own, scope
+    yield from ((kind, part, scope) for kind, part in _exceptions(base, exceptions))
+
+
+def _rule(resource: Mapping[str, Any]) -> str:
+    """By `policyRule` (HL7 v3 ActCode): OPTIN permits, each kind of OPTOUT denies, OPTIN with conditions neither."""
+    codes = [str(code.get("code")) for code in (resource.get("policyRule") or {}).get("coding") or ()]
+    if any(code.startswith("OPTOUT") for code in codes):
+        return "deny"
+    return "permit" if "OPTIN" in codes else ""
 
 
 def _exceptions(base: str, parts: Sequence[Mapping[str, Any]]) -> Iterator[tuple[str, Mapping[str, Any]]]:
@@ -127,120 +159,50 @@ def _exceptions(base: str, parts: Sequence[Mapping[str, Any]]) -> Iterator[tuple
         yield from _exceptions(kind, part.get("provision") or ())
 
 
-def _provision(part: Mapping[str, Any], kind: str, scope: frozenset[Purpose], today: str) -> Consent:
-    ended = str((part.get("period") or {}).get("end") or "9999")[:10] < today
-    coded = [_PURPOSES.get(str(code.get("code")), frozenset()) for code in part.get("purpose") or ()]
-    purposes = frozenset().union(*coded) if part.get("purpose") else scope
-    if kind == "deny":
-        return Consent(denied=purposes)
-    narrower = ended or any(part.get(name) for name in _NARROWER)
-    return NO_WORD if narrower else Consent(given=purposes)
+def _about(
+    part: Mapping[str, Any], kind: str, scope: tuple[frozenset[Purpose], bool], now: datetime
+) -> Iterator[tuple[Purpose, str]]:
+    """The purposes of a provision, each with the day on which a permission ends."""
+    purposes, known = scope
+    codes = [str(code.get("code")) for code in part.get("purpose") or ()]
+    coded = frozenset(_PURPOSES[code] for code in codes if code in _PURPOSES)
+    if kind != "permit":
+        every = all(code in _PURPOSES for code in codes)
+        yield from ((purpose, "") for purpose in (coded if codes and every else coded | purposes))
+        return
+    period = part.get("period") or {}
+    begins, until = str(period.get("start") or "")[:10], str(period.get("end") or "")[:10]
+    if not any(part.get(name) for name in _NARROWER) and begins <= now.date().isoformat():
+        yield from ((purpose, until) for purpose in (coded if codes else purposes if known else ()))
 
 
-def _scope(resource: Mapping[str, Any]) -> frozenset[Purpose]:
+def _scope(resource: Mapping[str, Any]) -> tuple[frozenset[Purpose], bool]:
+    """What a resource is about, and whether it says so; one that does not may be about everything."""
     concepts = [resource.get("scope") or {}, *(resource.get("category") or ())]
     codes = [str(coding.get("code")) for concept in concepts for coding in concept.get("coding") or ()]
     known = [_SCOPES[code] for code in codes if code in _SCOPES]
-    return known[0] if known else _ALL
+    return (known[0], True) if known else (frozenset(ASKED), False)
 
 
-def released_ids(site: Site, patients: Mapping[str, Mapping[str, Any]]) -> dict[str, str]:
-    """The pseudonym under which each patient leaves this site, by the id in the source.
+def _moment(said: Any, now: datetime, *, latest: bool) -> str:
+    """When something was said: of a part of a date its begin, or for a refusal its end, and never later than now.
 
-    Args:
-        patients: FHIR-shaped, by id.
+    A refusal without a date is of now, a permission of the beginning of time.
     """
-    codes = Pseudonyms(site.keys.pseudonyms)
-    own = {patient_id: codes.of(*master_id(patient, patient_id)) for patient_id, patient in patients.items()}
-    if site.guard.policy.deidentification.pseudonyms == "keyed":
-        return own
-    random = CodeBook(site.home.vault, site.keys.pseudonyms).translate((code, code) for code in own.values())
-    return {patient_id: random[code] for patient_id, code in own.items()}
-
-
-def released_id(site: Site, patient_id: str, patient: Mapping[str, Any]) -> str:
-    """As `released_ids` for one patient, but makes no code: empty for a patient who never had a random one."""
-    keyed = Pseudonyms(site.keys.pseudonyms).of(*master_id(patient, patient_id))
-    if site.guard.policy.deidentification.pseudonyms == "keyed":
-        return keyed
-    return CodeBook(site.home.vault, site.keys.pseudonyms).known(keyed)
-
-
-def record_consents(site: Site, decided: Mapping[str, Consent], source: str) -> int:
-    """Log decisions and write them into the book; returns how many said something new.
-
-    Args:
-        decided: by pseudonym.
-        source: where they come from, such as "FHIR Consent".
-    """
-    book = consents(site)
-    new = {p: one for p, one in decided.items() if book.get(p, NO_WORD).then(one) != book.get(p, NO_WORD)}
-    details = [{**_as_json(one), "patient": patient, "source": source} for patient, one in sorted(new.items())]
-    for at in range(0, len(details), LARGEST_GROUP):
-        group = details[at : at + LARGEST_GROUP]
-        policy = site.guard.policy.digest
-        site.guard.log.append_all([(Event.CONSENT_RECORDED, {"policy": policy, **one}) for one in group])
-    if new:
-        _write(site, {**book, **{p: book.get(p, NO_WORD).then(one) for p, one in new.items()}})
-    return len(new)
-
-
-def consents(site: Site) -> dict[str, Consent]:
-    """What every patient of a site decided, by pseudonym; who said nothing is not in it.
-
-    Raises:
-        IntegrityError: the book was edited.
-    """
-    path = site.home.consents
-    if not path.is_file():
-        return {}
-    body = read_signed(path, _KIND, site.keys.public)
+    text = str(said or "")
     try:
-        return {patient: _from_json(one) for patient, one in body["patients"].items()}
-    except (KeyError, TypeError, ValueError, AttributeError):
-        raise IntegrityError(f"{path}: no book of consents of this version") from None
+        if "T" in text:
+            found = datetime.fromisoformat(text)
+            moment = found if found.tzinfo else found.replace(tzinfo=UTC)
+        else:
+            year, month, day = ([int(part) for part in text.split("-")] + [0, 0])[:3]
+            first = date(year, month or 1, day or 1)
+            days = 1 if day else 31 if month else 366
+            moment = datetime(first.year, first.month, first.day, tzinfo=UTC) + timedelta(days=days if latest else 0)
+    except ValueError:
+        moment = now if latest else datetime.min.replace(tzinfo=UTC)
+    return min(moment, now).astimezone(UTC).isoformat(timespec="seconds")
 
 
-def denied(site: Site, patient: str) -> frozenset[Purpose]:
-    """The purposes that one patient refused, by the book."""
-    return consents(site).get(patient, NO_WORD).denied
-
-
-def consents_by_log(site: Site) -> dict[str, Consent]:
-    """As `consents`, but from the log, which nobody can shorten unseen; a book that lags is written again."""
-    found: dict[str, Consent] = {}
-    for entry in releases_of(read_entries(site.home.audit, site.keys.public)):
-        if entry.event in (Event.CONSENT_RECORDED, Event.CONSENT_WITHDRAWN):
-            patient = entry.details["patient"]
-            found[patient] = found.get(patient, NO_WORD).then(_from_json(entry.details))
-    if found != consents(site):
-        _write(site, found)
-    return found
-
-
-def refused(site: Site, purpose: Purpose, patients: Sequence[str]) -> frozenset[str]:
-    """Of these pseudonyms, those whose data may not be used for a purpose; the log is asked.
-
-    Research wants a yes where the policy says opt-in; any other purpose only that nobody said no.
-    """
-    book = consents_by_log(site)
-    opt_in = purpose is Purpose.RESEARCH and site.guard.policy.consent.research == "opt_in"
-    return frozenset(p for p in patients if not book.get(p, NO_WORD).allows(purpose, opt_in=opt_in))
-
-
-def _write(site: Site, book: Mapping[str, Consent]) -> None:
-    patients = {patient: _as_json(one) for patient, one in sorted(book.items())}
-    write_whole(site.home.consents, signed(site.keys, _KIND, {"patients": patients}), OWNER_ONLY)
-
-
-def _as_json(one: Consent) -> dict[str, list[str]]:
-    return {"denied": sorted(one.denied), "given": sorted(one.given)}
-
-
-def _from_json(one: Mapping[str, Any]) -> Consent:
-    return Consent(frozenset(map(Purpose, one["denied"])), frozenset(map(Purpose, one["given"])))
-
-
-def consent_digest(site: Site) -> str:
-    """Changes with every decision, so that a job that was stopped starts anew after one."""
-    return sha256_hex(json.dumps({p: _as_json(c) for p, c in sorted(consents(site).items())}).encode())
+def _today() -> str:
+    return datetime.now(UTC).date().isoformat()

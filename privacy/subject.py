@@ -192,7 +192,7 @@ class Subject:
 
     @cached_property
     def _roster(self) -> Roster | None:
-        return roster_of(self._patient) if self._patient else None
+        return roster_of(self._patient, self._as_of) if self._patient else None
 
     @cached_property
     def _days(self) -> int:

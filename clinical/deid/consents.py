@@ -10,18 +10,30 @@ from typing import Any
 from clinical.formats.detect import MixedSource, open_source
 from policies.access import Action, Purpose
 from policies.guard import Site
-from privacy.consent import NO_WORD, Consent, consents_by_log, read_consents, record_consents, released_id, released_ids
+from privacy.consent import Consent, allows, merged, read_consents
+from privacy.consent_book import (
+    asks_first,
+    consents,
+    pseudonyms,
+    pseudonyms_of_number,
+    record_consents,
+)
 
 _SOURCE = "FHIR Consent"
 
 
 @dataclass(frozen=True)
 class Imported:
-    """What was read: resources, patients of them whom the source describes, and decisions that were new."""
+    """What was read: resources, patients whom they are about, decisions that were new.
+
+    Attributes:
+        unknown: patients, and resources, that could not be told from anybody: what they say counts for nobody.
+    """
 
     resources: int
     patients: int
     new: int
+    unknown: int
 
 
 def import_consents(site: Site, path: Path) -> Imported:
@@ -36,17 +48,21 @@ def import_consents(site: Site, path: Path) -> Imported:
 
 
 def take_consents(site: Site, source: MixedSource) -> Imported:
-    """Log what a source's Consent resources say about the patients whom it describes."""
+    """Log what a source's Consent resources say about the patients whom it describes, or whose number they name."""
     resources = list(source.consents())
-    decided, known = read_consents(resources), dict[str, Mapping[str, Any]]()
-    for patient_id in decided:
+    found, decided, unknown = read_consents(resources), dict[str, Consent](), 0
+    for patient_id, words in found.by_id.items():
         try:
-            known[patient_id] = source.patient(patient_id)
+            own = pseudonyms(site, patient_id, source.patient(patient_id), make=True)
         except KeyError:
+            unknown += 1
             continue
-    ids = released_ids(site, known)
-    new = record_consents(site, {ids[patient_id]: decided[patient_id] for patient_id in known}, _SOURCE)
-    return Imported(len(resources), len(known), new)
+        decided |= dict.fromkeys(own, words)
+    for number, words in found.by_number.items():
+        decided |= dict.fromkeys(pseudonyms_of_number(site, number), words)
+    new = record_consents(site, decided, _SOURCE)
+    patients = len(found.by_id) + len(found.by_number) - unknown
+    return Imported(len(resources), patients, new, unknown + found.unnamed)
 
 
 @dataclass
@@ -59,7 +75,7 @@ class Refusals:
 
     @classmethod
     def of(cls, site: Site) -> Refusals:
-        return cls(site, consents_by_log(site))
+        return cls(site, consents(site))
 
     def holds(self, patient_id: str, patient: Mapping[str, Any]) -> bool:
         """Whether this patient's records are left out.
@@ -67,10 +83,16 @@ class Refusals:
         Args:
             patient_id: in the source.
         """
-        opt_in = self.site.guard.policy.consent.research == "opt_in"
+        opt_in = asks_first(self.site)
         if not self.book and not opt_in:
             return False
         if patient_id not in self._asked:
-            word = self.book.get(released_id(self.site, patient_id, patient), NO_WORD)
-            self._asked[patient_id] = not word.allows(Purpose.RESEARCH, opt_in=opt_in)
+            own = pseudonyms(self.site, patient_id, patient)
+            words: Consent = {}
+            for one in own:
+                words = merged(words, self.book.get(one, {}))
+            if words:  # under the pseudonym of today as well, where the policy changed the kind of pseudonyms
+                today = pseudonyms(self.site, patient_id, patient, make=True)
+                record_consents(self.site, dict.fromkeys(today, words), _SOURCE)
+            self._asked[patient_id] = not allows(words, Purpose.RESEARCH, opt_in=opt_in)
         return self._asked[patient_id]

@@ -34,7 +34,7 @@ from policies.files import OWNER_ONLY, canonical_json, file_sha256, sha256_hex, 
 from policies.guard import Site
 from policies.keys import PublicKey
 from policies.legal import clauses, statement
-from privacy.consent import consent_digest
+from privacy.consent_book import consent_digest
 from privacy.formats.columns import column_rules
 from privacy.subject import Settings
 
@@ -113,9 +113,9 @@ def deidentify_source(
     )
     hashes = [file_sha256(path) for path in opened.paths]
     site.guard.record(Event.EXPORT_READ, files=len(hashes), sha256=sha256_hex("\n".join(sorted(hashes)).encode()))
-    take_consents(site, opened)
+    unknown = take_consents(site, opened).unknown
     with site.guard.log.running("deid"), storage_errors(out), _unfinished(out) as folder:
-        job = _Job(site, opened, hashes, options, folder, options.as_of or started.year)
+        job = _Job(site, opened, hashes, options, folder, options.as_of or started.year, unknown)
         job.run(advance or (lambda _: None))
         if not job.tally.records:
             shutil.rmtree(folder)
@@ -141,6 +141,7 @@ class _Job:
     options: Options
     folder: Path
     as_of: int
+    unknown_consents: int
     tally: Tally = field(default_factory=Tally)
     patients: set[str] = field(default_factory=set)
     resumed: int = 0
@@ -247,6 +248,8 @@ class _Job:
         """Records with their patients, in the order of the source."""
         patient = lru_cache(maxsize=1024)(self.source.patient)
         refusals = Refusals.of(self.site)
+        for _ in range(self.unknown_consents):
+            yield Problem("Consent", 0, "consent of nobody known", "a Consent whose patient is not in this source")
         for record in self.source.records():
             if isinstance(record, Problem):
                 yield record

@@ -17,7 +17,7 @@ from policies.access import Action, Purpose
 from policies.errors import InputError
 from policies.events import Event
 from policies.guard import Site
-from privacy.consent import refused
+from privacy.consent_book import refused
 
 RESAMPLES = 1000
 _SEED = 0

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -21,10 +22,12 @@ from dashboard.logs import (
     permitted,
 )
 from dashboard.options import JsonOption, WorkspaceOption, chosen_homes
+from policies.errors import InputError
 from policies.workspace import Workspace
 
 if TYPE_CHECKING:
     from policies.events import Entry
+    from policies.keys import PublicKey
     from policies.workspace import SiteHome
 
 _SHORT = 110
@@ -36,6 +39,10 @@ def verify(
     witnesses: Annotated[
         bool, typer.Option("--witnesses", help="Also check that as many other hospitals signed as the policy wants.")
     ] = False,
+    key: Annotated[
+        Path | None,
+        typer.Option(help="The log's key, got by another way, for one --site. \\[default: the one beside it]"),
+    ] = None,
     site: LogOption = None,
     workspace: WorkspaceOption = None,
 ) -> None:
@@ -47,21 +54,25 @@ def verify(
     """
     from dashboard.console import say
     from policies.audit import verify as check
+    from policies.notes import Verifier, read_key
     from policies.workspace import SiteHome
     from privacy.training.budget import check_bookings
 
+    if key and not site:
+        raise InputError("a key is that of one log", "Name it with --site.")
     place = Workspace.existing(workspace)
     for home in chosen_homes(place, site):
-        findings = check(home.audit, key_of(home))
+        own = read_key(key, home.name) if key else key_of(home)
+        findings = check(home.audit, own)
         if isinstance(home, SiteHome):
-            check_bookings(home, key_of(home))
+            check_bookings(home, own)
         for warning in findings.warnings:
             say(f"warning: {home.name}: {warning}")
         size, head = findings.signed.size, findings.signed.root.hex()[:16] if findings.signed.size else "none"
         pruned = f" (those before {findings.first} were pruned)" if findings.first else ""
-        say(f"{home.name}: {size} entries verified{pruned}, tree head {head}")
+        say(f"{home.name}: {size} entries verified{pruned}, tree head {head}, key {Verifier(own).id.hex()}")
         if witnesses and isinstance(home, SiteHome):
-            say(f"{home.name}: {_vouched(place, home)}")
+            say(f"{home.name}: {_vouched(place, home, own)}")
 
 
 @app.command()
@@ -97,14 +108,22 @@ def query(
     table(f"{len(entries)} entries", ("log", "number", "time (UTC)", "actor", "event", "details"), rows)
 
 
-def _vouched(workspace: Workspace, home: SiteHome) -> str:
+def _vouched(workspace: Workspace, home: SiteHome, key: PublicKey) -> str:
+    from datetime import UTC, datetime
+
     from policies.logview import look
     from policies.policy import load_policy
     from policies.witness import check_quorum
 
-    key, rule = key_of(home), load_policy(workspace.policy).witnesses
-    found = check_quorum(look(home.audit, key), home.cosigned, key, rule)
-    return f"{', '.join(found.names) or 'nobody'} signed its first {found.size} entries; {rule.needed} are needed"
+    view, rule = look(home.audit, key), load_policy(workspace.policy).witnesses
+    found = check_quorum(view, home.cosigned, key, rule)
+    if not found.names:
+        return f"nobody signed it; {rule.needed} are needed"
+    oldest = f"{datetime.fromtimestamp(found.oldest, UTC):%Y-%m-%d %H:%M} UTC"
+    return (
+        f"{', '.join(found.names)} signed its first {found.size} entries, the oldest signature is of {oldest}; "
+        f"{view.size - found.size} entries came after; {rule.needed} are needed"
+    )
 
 
 def _row(entry: Entry) -> dict[str, Any]:

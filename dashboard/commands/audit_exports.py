@@ -78,15 +78,22 @@ def export(
 def check(
     folder: Annotated[Path, typer.Argument(help="What 'confide audit export --evidence' wrote.")],
     key: Annotated[Path, typer.Option(help="The log's key, got by another way: what 'keys export-public' wrote.")],
+    witness: Annotated[
+        list[Path] | None, typer.Option(help="A witness's verifier key (.vkey), got by another way; may be repeated.")
+    ] = None,
 ) -> None:
     """Check an evidence folder of another hospital; its README says how to do it without Confide.
+
+    Only the keys that you name count, none of those in the folder.
 
     [dim]Example: confide audit check proof --key north.pem[/]
     """
     from dashboard.console import say
-    from policies.evidence import key_for, verify_evidence
+    from policies.evidence import origin_of, verify_evidence
+    from policies.notes import read_key
 
-    found = verify_evidence(folder, key_for(folder, key))
+    witnesses = [read_key(file, file.stem) for file in witness or ()]
+    found = verify_evidence(folder, read_key(key, origin_of(folder)), witnesses)
     say(f"{found.entries} entries stand in the log of {found.origin}; signed by {', '.join(found.signers)}")
 
 
@@ -161,14 +168,16 @@ def accounting(
 def _write_evidence(holder: Server | Site, asked: Filter, out: Path) -> int:
     from policies.evidence import write_evidence
     from policies.logview import look
-    from policies.witness import peers
+    from policies.witness import kept_head, peers
+    from policies.workspace import SiteHome
 
     key = holder.keys.public
     _log([holder], asked, form="evidence")
     view = look(holder.home.audit, key)
     chosen = [entry.sequence for entry in asked.chosen(view.entries())]
     witnesses = list(peers(holder.guard.policy.witnesses, key.name).values())
-    return write_evidence(view, chosen, key, witnesses, out)
+    cosigned = kept_head(holder.home.cosigned) if isinstance(holder.home, SiteHome) else b""
+    return write_evidence(view, chosen, key, witnesses, out, cosigned=cosigned)
 
 
 def _rendered(suffix: str, holders: Sequence[Server | Site], asked: Filter, entries: list[tuple[str, Entry]]) -> bytes:
@@ -190,8 +199,13 @@ def _rendered(suffix: str, holders: Sequence[Server | Site], asked: Filter, entr
 
 
 def _log(holders: Sequence[Server | Site], asked: Filter, **facts: object) -> None:
-    """Before anything leaves: every log says that its entries were handed out, and which."""
+    """Before anything leaves: every log says that its entries were handed out; what was typed is sealed."""
     from policies.events import Event
+    from policies.files import canonical_json
 
+    words = asked.words()
     for holder in holders:
-        holder.guard.record(Event.AUDIT_EXPORTED, filters=asked.words(), **facts)
+        sealed = holder.keys.seal(canonical_json(words), Event.AUDIT_EXPORTED)
+        holder.guard.log.append(
+            Event.AUDIT_EXPORTED, sealed=sealed, policy=holder.guard.policy.digest, filters=sorted(words), **facts
+        )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -60,9 +61,9 @@ def protect(
 
     holder = _managed(workspace, site)
     new = None if off else read_passphrase(passphrase_file) if passphrase_file else new_passphrase()
-    rotation.protect(holder.home.keys, site, new)
     kept = Kept.FILE if off else Kept.PASSPHRASE
-    holder.guard.record(Event.KEY_ROTATED, kind="protection", kept=kept)
+    record = partial(holder.guard.record, Event.KEY_ROTATED, kind="protection", kept=kept)
+    rotation.protect(holder.home.keys, site, new, record)
     say(f"the keys of {site} are {'under no passphrase' if off else 'under this passphrase'} from now on")
 
 

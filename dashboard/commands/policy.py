@@ -33,6 +33,8 @@ def check(
 
     [dim]Example: confide policy check access.cedar[/]
     """
+    import os
+
     from dashboard.console import say
     from policies.access import load_access
     from policies.decisions import people_warnings, warnings
@@ -42,7 +44,7 @@ def check(
     place = Workspace.find(workspace)
     if file is not None and file.suffix not in (".toml", ".cedar"):
         raise InputError("neither .toml nor .cedar", "Name a policy file or an access policy.", file=file)
-    own = place.access if place.access.exists() else "the installed access policy"
+    own = place.access if os.path.lexists(place.access) else "the installed access policy"
     access = load_access(file) if file and file.suffix == ".cedar" else access_of(place)
     found = [] if file and file.suffix == ".toml" else [f"{file or own}: {warning}" for warning in warnings(access)]
     if file is None or file.suffix == ".toml":

@@ -12,7 +12,7 @@ from federated.settings import StudySettings
 from policies.errors import InputError
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from federated.plan import Plan
     from federated.study import Cohort
@@ -86,7 +86,10 @@ def train(
     if not yes:
         typer.confirm(f"Approve this plan for {', '.join(share.name for share in plan.sites)}?", abort=True)
     approve_everywhere(cohorts, plan)
-    model = train_with_progress(place, open_server(place), cohorts, plan)
+    server = open_server(place)
+    model = train_with_progress(place, server, cohorts, plan)
+    for log, missing in unwitnessed(server, plan).items():
+        say(f"warning: the log of {log} was not signed by {', '.join(missing)}; see witness.refused in their logs")
     say(f"model {model.name} signed by '{model.signer}'; epsilon {plan_epsilon(plan)} at each site, delta {plan.delta}")
 
 
@@ -109,6 +112,18 @@ def open_cohort(workspace: Workspace, folder: Path) -> Cohort:
     site = open_site(workspace, name)
     read_manifest(folder, site.keys.public)
     return Cohort(site, folder)
+
+
+def unwitnessed(server: Server, plan: Plan) -> Mapping[str, Sequence[str]]:
+    """Logs that witnesses did not sign at the end of a plan's training."""
+    from policies.audit import entries
+    from policies.events import Event
+
+    found: Mapping[str, Sequence[str]] = {}
+    for entry in entries(server.home.audit, server.keys.public):
+        if entry.event is Event.WITNESS_REFUSED and entry.details.get("plan") == plan.digest:
+            found = entry.details["missing"]
+    return found
 
 
 def train_with_progress(workspace: Workspace, server: Server, cohorts: Sequence[Cohort], plan: Plan) -> SignedModel:

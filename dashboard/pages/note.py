@@ -9,9 +9,10 @@ import streamlit as st
 from clinical.gateway import extract_for_care, list_notes, open_note
 from dashboard import plots, view
 from dashboard.pages import NOTE_SLOT, as_sentences, once, open_page, permit, say_missing
-from policies.access import Action, Purpose
+from policies.access import Action, Conditions, Purpose
 from policies.guard import Site
 from policies.workspace import Workspace
+from privacy.consent_book import denied
 
 
 @st.cache_resource(show_spinner="Opening the model", max_entries=2)
@@ -53,11 +54,21 @@ def read(site: Site, model: Any, chosen: dict[str, str]) -> tuple[str, plots.Not
     return note.name if note else "Pasted text", plots.note_view(text, extract_for_care(site, text, model, source))
 
 
+def forget_closed(site: Site, patient: str) -> None:
+    """Drop what was read before a break-glass grant ended or the patient refused; reading it again is refused."""
+    guard = site.guard
+    under = Conditions(denied(site, patient), guard.grants.active(guard.actor, patient) is not None)
+    if not guard.decide(Action.VIEW_NOTE, Purpose.TREATMENT, under).permitted:
+        st.session_state.pop(NOTE_SLOT, None)
+
+
 def page(workspace: Workspace, site: Site) -> None:
     """Choose, then the note beside what it supports, then its facts."""
     permit(site, Action.VIEW_NOTE, Purpose.TREATMENT)
     if not (chosen := choose(site)):
         return
+    if "patient" in chosen:
+        forget_closed(site, chosen["patient"])
     signed, model = newest(workspace)
     with st.spinner("Reading the note"):
         who, drawn = once(NOTE_SLOT, (site.name, model and model.name, chosen), lambda: read(site, model, chosen))

@@ -11,8 +11,8 @@ from policies.exports.query import meaning_of, patients_of, purpose_of
 from policies.files import canonical_json
 
 COLUMNS = ("log", "sequence", "time", "actor", "event", "outcome", "purpose", "patient", "session", "count", "details")
-# A spreadsheet takes a cell that begins so for a formula (CWE-1236).
-_FORMULA = ("=", "+", "-", "@", "\t", "\r")
+# A spreadsheet takes a cell that begins so for a formula (CWE-1236), some after blanks, some also in full width.
+_FORMULA, _BLANK = tuple("=+-@＝＋－＠"), ("\t", "\r")
 
 
 def to_csv(entries: Iterable[tuple[str, Entry]]) -> bytes:
@@ -34,4 +34,4 @@ def to_csv(entries: Iterable[tuple[str, Entry]]) -> bytes:
 
 def _inert(cell: str) -> str:
     """A cell that begins as a formula does gets an apostrophe before it, as OWASP advises."""
-    return f"'{cell}" if cell.startswith(_FORMULA) else cell
+    return f"'{cell}" if cell.startswith(_BLANK) or cell.lstrip().startswith(_FORMULA) else cell

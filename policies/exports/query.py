@@ -60,6 +60,7 @@ class Filter:
     outcome: str = ""
 
     def __post_init__(self) -> None:
+        _check_text(self.actor + self.patient)
         for day in (self.since, self.until):
             _check_day(day)
         for value, known in ((self.event, Event), (self.purpose, Purpose), (self.outcome, Outcome)):
@@ -103,6 +104,13 @@ def patients_of(entry: Entry) -> tuple[str, ...]:
 def purpose_of(entry: Entry) -> str:
     """The purpose of use, an HL7 code, or nothing."""
     return str(entry.details.get("purpose", ""))
+
+
+def _check_text(typed: str) -> None:
+    try:
+        typed.encode()
+    except UnicodeEncodeError:  # the terminal gave bytes that are no UTF-8
+        raise InputError("an account or a patient that is no text", "Write it in UTF-8.") from None
 
 
 def _check_day(day: str) -> None:

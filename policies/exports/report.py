@@ -26,6 +26,7 @@ from policies.findings import Findings
 
 MOST_ROWS = 500  # of entries one by one; what is more stands in the other exports
 _BARS = 31
+_LONGEST_CELL = 500  # what is longer stands in the other exports; a row must fit on a page
 _DAY = len("2026-01-31")
 _SECOND = len("2026-01-31T00:00:00")
 _WIDTH = A4[0] - 36 * mm
@@ -156,8 +157,11 @@ def _facts(entry: Entry) -> str:
 
 
 def _short(value: Any) -> str:
-    text = value if isinstance(value, str) else canonical_json(value).decode()
-    return text if len(text) <= 40 else f"{text[:39]}…"
+    return _cut(value if isinstance(value, str) else canonical_json(value).decode(), 40)
+
+
+def _cut(text: str, longest: int) -> str:
+    return text if len(text) <= longest else f"{text[: longest - 1]}…"
 
 
 def _section(
@@ -166,7 +170,7 @@ def _section(
     if not rows:
         return [_heading(title), _text("None.")]
     body = [[_cell(f"<b>{escape(column)}</b>") for column in columns]]
-    body += [[_cell(escape(cell)) for cell in row] for row in rows]
+    body += [[_cell(escape(_cut(cell, _LONGEST_CELL))) for cell in row] for row in rows]
     grid = Table(body, [width * mm for width in widths], repeatRows=1)
     grid.setStyle(TableStyle([("LINEBELOW", (0, 0), (-1, -1), 0.4, _RULE), ("VALIGN", (0, 0), (-1, -1), "TOP")]))
     return [_heading(title), grid]

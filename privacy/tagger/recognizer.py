@@ -94,5 +94,5 @@ def _in_text(words: Words, tags: Sequence[str]) -> list[tuple[int, int, str]]:
     return [
         (int(words.starts[span.start]), int(words.ends[span.stop - 1]), label)
         for span, label in kept
-        if span and not is_clinical(words, span)
+        if span and not is_clinical(words, span, label)
     ]

@@ -20,7 +20,10 @@ from privacy.text.presidio import EntityRecognizer, Pattern, PatternRecognizer, 
 
 TIMEOUT_SECONDS = 20.0
 _PIECE = regex.compile(r"[^\n]{160,400}?\.[ ]|[^\n]*\n|[^\n]+\Z")
-_TABLES = ("_names", "_ages", "_dates", "_contacts", "_numbers", "_codes", "_places")
+_TABLES = (
+    *("names", "staff", "relatives", "ages", "dates", "contacts"),
+    *("numbers", "licences", "devices", "codes", "places"),
+)
 _CODES = frozenset({"MRN", "HEALTH_PLAN", "ACCOUNT", "LICENSE", "ID", "DEVICE", "VEHICLE"})
 # A code whole: digits, letters and what joins them; a word behind a dot, a slash or a dash is no part of it
 _CODE = regex.compile(
@@ -110,26 +113,34 @@ def stop_words() -> frozenset[str]:
     return frozenset(_table()["words"]["stop"].split())
 
 
-def _table(name: str = "") -> dict[str, Any]:
-    return table_of("privacy", f"tables/identifiers{name}")
+def _table(name: str = "identifiers") -> dict[str, Any]:
+    return table_of("privacy", f"tables/{name}")
 
 
 @cache
 def rules() -> tuple[Rule, ...]:
-    """All rows of the tables, in their order."""
-    table = _table()
-    words = table["words"]
-    lists = {
+    """All rows of the tables that need no record, in their order."""
+    return tuple(rule for name in _TABLES for rule in read_rules(f"identifiers_{name}"))
+
+
+def read_rules(name: str) -> tuple[Rule, ...]:
+    """The rows of one table of this package, their parts filled in."""
+    parts = _parts()
+    return tuple(
+        Rule(**{**row, "regex": _filled(row["regex"], parts), "needs": tuple(row.get("needs", ()))})
+        for row in _table(name)["rule"]
+    )
+
+
+@cache
+def _parts() -> Mapping[str, str]:
+    words = _table()["words"]
+    return _table()["parts"] | {
         "STOPWORDS": _alternatives(words["stop"] + " " + words["eponyms"]),
         "GENERIC": _alternatives(words["generic"]),
         "DEPARTMENT": _alternatives(words["departments"]),
+        "MEASURES": _alternatives(words["measures"]),
     }
-    parts = table["parts"] | lists
-    return tuple(
-        Rule(**{**row, "regex": _filled(row["regex"], parts), "needs": tuple(row.get("needs", ()))})
-        for name in _TABLES
-        for row in _table(name)["rule"]
-    )
 
 
 class TableRecognizer(PatternRecognizer):  # type: ignore[misc]

@@ -9,9 +9,11 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import date
 from itertools import pairwise
 from typing import Any
 
+from privacy.text.ages import ages_in, known_ages
 from privacy.text.calendar_days import days
 from privacy.text.names import SHORTEST_LONE_NAME, Names, name_words, street_words, words
 from privacy.text.normalise import Folded, fold, fold_word
@@ -53,6 +55,7 @@ class Roster(EntityRecognizer):  # type: ignore[misc]
         initials: pairs of first letters of a given and a family name, in upper case.
         codes: numbers, addresses and other values.
         dates: year, month and day of birth and death.
+        ages: over 89, as `privacy.text.ages` gives them.
     """
 
     def __init__(
@@ -61,11 +64,13 @@ class Roster(EntityRecognizer):  # type: ignore[misc]
         initials: Iterable[str] = (),
         codes: Iterable[Code] = (),
         dates: Iterable[tuple[int, int, int]] = (),
+        *,
+        ages: range = range(0),
         name: str = "roster",
     ) -> None:
-        self._names, self._initials = names, frozenset(initials)
+        self._names, self._initials, self._ages = names, frozenset(initials), ages
         self._codes, self._dates = tuple(dict.fromkeys(codes)), frozenset(dates)
-        categories = {"NAME", "DATE", *(code.category for code in self._codes)}
+        categories = {"NAME", "DATE", "AGE", *(code.category for code in self._codes)}
         super().__init__(supported_entities=sorted(categories), name=name)
 
     def load(self) -> None:
@@ -84,17 +89,23 @@ class Roster(EntityRecognizer):  # type: ignore[misc]
             yield from ((code.category, *span) for span in _places_of(code, text, folded))
         if self._dates:
             yield from (("DATE", *span) for span, readings in days(text) if not self._dates.isdisjoint(readings))
+        yield from (("AGE", *span) for span in ages_in(text, self._ages))
 
 
-def roster_of(patient: Mapping[str, Any]) -> Roster:
-    """The recognizer for one FHIR Patient resource; elements that it lacks are not looked for."""
+def roster_of(patient: Mapping[str, Any], as_of: int | None = None) -> Roster:
+    """The recognizer for one FHIR Patient resource; elements that it lacks are not looked for.
+
+    Args:
+        as_of: the year in which ages are counted; this year if not given.
+    """
     names = list(_names(patient))
     dates = (_date(str(patient.get(key, ""))) for key in ("birthDate", "deceasedDateTime"))
     known = {word: apart for family, given in names for word, apart in name_words(family, given)}
     first = frozenset(n[0].upper() for family, given in names for n in [family, *given] if n)
     own = names[: len(_list(patient, "name"))]
     initials = {given[0][0].upper() + family[0].upper() for family, given in own if family and given}
-    return Roster(Names(known, first), initials, _codes(patient), (d for d in dates if d))
+    ages = known_ages(patient, as_of or date.today().year)
+    return Roster(Names(known, first), initials, _codes(patient), (d for d in dates if d), ages=ages)
 
 
 def names_roster(names: Iterable[str]) -> Roster:

@@ -36,6 +36,7 @@ _WORD = r"\p{L}[\p{L}\p{M}]*(?:['’](?![sS]\b)\p{L}[\p{L}\p{M}]*)*"
 _TOKEN = regex.compile(
     rf"(?P<degree>\b(?:M\.D|D\.O|R\.N|N\.P|P\.A|Ph\.D|D\.D\.S)\.)|(?P<word>{_WORD})(?P<own>['’][sS]\b)?(?P<digits>\d*)"
 )
+_AT_LINE_END = regex.compile(r"(?<=\p{Ll})-[ \t]*\r?\n[ \t]*(?=\p{Ll})")
 _VOWEL = regex.compile(r"(?i)[aeiouy]")
 
 
@@ -137,6 +138,7 @@ class Surrogates:
         return next((new for new in made_up if new != original and is_new(new, avoid)), f"[{category}]")
 
     def _name(self, patient: str, original: str, gender: str | None) -> str:
+        original = _AT_LINE_END.sub("", original)
         avoid = _words(original)
 
         def replaced(found: Any) -> str:
@@ -151,7 +153,8 @@ class Surrogates:
         return str(_TOKEN.sub(replaced, original))
 
     def _word(self, patient: str, word: str, gender: str | None, avoid: Collection[str]) -> str:
-        if len(word) == 1 or (len(word) <= 3 and word.isupper() and word.isascii() and not _VOWEL.search(word)):
+        alone = {*avoid} <= {folded(word)}  # beside a title or another name, NG is a name, which has no vowel either
+        if len(word) == 1 or (alone and len(word) <= 3 and word.isupper() and not _VOWEL.search(plain(word))):
             return "".join(self._initial(patient, letter) for letter in word)
         kind = kind_of(word)
         if kind.role == "given" and kind.gender is None:

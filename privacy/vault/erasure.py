@@ -14,6 +14,8 @@ from policies.events import Event
 from policies.files import OWNER_ONLY, write_whole
 from policies.guard import Site
 from policies.retention import releases_of
+from privacy.consent import refusal
+from privacy.consent_book import record_consents
 from privacy.vault.codes import CodeBook
 from privacy.vault.originals import Holding, Vault
 from privacy.vault.reidentification import request_files
@@ -78,6 +80,8 @@ def erase_patient(site: Site, patient: str, purpose: Purpose) -> Erasure:
     entry = site.guard.log.append(
         Event.PATIENT_ERASED, policy=site.guard.policy.digest, patient=patient, purpose=purpose, keys=digests
     )
+    said = refusal([Purpose.RESEARCH], datetime.now(UTC).isoformat(timespec="seconds"))
+    record_consents(site, {patient: said}, "erasure")  # folders that were written before still hold the patient
     for path in ended:
         path.unlink()
     codes = CodeBook(site.home.vault, site.keys.pseudonyms).forget(patient)

@@ -18,7 +18,7 @@ from policies.errors import AccessDenied, InputError, IntegrityError
 from policies.events import Event
 from policies.files import OWNER_ONLY, sha256_hex, write_whole
 from policies.guard import Site
-from privacy.consent import denied
+from privacy.consent_book import denied
 from privacy.vault.originals import Vault
 from privacy.vault.person import Person, person_of
 from privacy.vault.sealing import open_text, open_value, seal_value

@@ -18,7 +18,8 @@ from policies.guard import Site, open_site
 from policies.models import SignedModel
 from policies.policy import default_policy_text
 from policies.workspace import Workspace
-from privacy.consent import Consent, record_consents
+from privacy.consent import refusal
+from privacy.consent_book import record_consents
 from privacy.vault.originals import Vault
 from tests.policies.logs import happened
 
@@ -124,7 +125,7 @@ def test_a_note_that_is_read_leaves_counts_and_its_identifiers_never_reach_the_m
 
 def test_what_a_patient_refused_stays_closed_until_somebody_breaks_the_glass(tmp_path: Path) -> None:
     site = site_of(tmp_path / "w")
-    record_consents(site, {"p1": Consent(denied=frozenset({Purpose.TREATMENT}))}, "test")
+    record_consents(site, {"p1": refusal([Purpose.TREATMENT], "2026-01-01")}, "test")
     with pytest.raises(AccessDenied, match="patient-refused"):
         open_note(site, "p1", "d1")
     with pytest.raises(AccessDenied, match="patient-refused"):
@@ -138,5 +139,5 @@ def test_what_a_patient_refused_stays_closed_until_somebody_breaks_the_glass(tmp
 
 def test_a_refusal_of_research_does_not_close_care(tmp_path: Path) -> None:
     site = site_of(tmp_path / "w")
-    record_consents(site, {"p1": Consent(denied=frozenset({Purpose.RESEARCH}))}, "test")
+    record_consents(site, {"p1": refusal([Purpose.RESEARCH], "2026-01-01")}, "test")
     assert open_note(site, "p1", "d1").text == TEXT

@@ -121,6 +121,22 @@ def test_markup_in_a_note_shows_as_text(at_the_note):
     assert not any(HOSTILE[:8] in element.value for element in [*at_the_note.markdown, *at_the_note.caption])
 
 
+def test_a_note_opened_under_broken_glass_closes_with_the_grant(workspace, site, canary_note, monkeypatch):
+    from policies import grants
+    from policies.access import Purpose
+    from policies.break_glass import start
+
+    patient = canary_note[0]
+    for place in ("clinical.gateway.denied", "privacy.consent_book.denied"):
+        monkeypatch.setattr(place, lambda site, who: frozenset([Purpose.TREATMENT]) if who == patient else frozenset())
+    start(site, patient, "found unconscious", 5)
+    app = started().selectbox(key="patient").set_value(patient).run()
+    assert not app.error and CANARY in headers(app)[1]
+    monkeypatch.setattr(grants.Grant, "active", False)
+    app.run()
+    assert "patient-refused" in app.error[0].value and CANARY not in everything(app)
+
+
 def test_another_patient_has_another_note(at_the_note, site, canary_note, events):
     other = next(patient for patient, _ in list_notes(site) if patient != canary_note[0])
     app = at_the_note.selectbox(key="patient").set_value(other).run()
@@ -190,7 +206,7 @@ def test_the_audit_page_verifies_filters_and_recomputes(workspace, site):
         "Download as NDJSON",
     }
     app.selectbox(key="log").set_value("server").run()
-    assert "Entries: 1," in app.success[0].value
+    assert "Entries: 2," in app.success[0].value
 
 
 def test_an_altered_log_is_said_in_red_and_nothing_of_it_is_shown_or_exported(workspace, site):

@@ -9,6 +9,7 @@ import signal
 import stat
 import subprocess
 import sys
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -62,6 +63,26 @@ def test_a_passphrase_is_put_on_and_off_and_needed_in_between(workspace, site, t
     run("keys", "protect", "north", "--off")
     monkeypatch.delenv("CONFIDE_PASSPHRASE_FILE")
     assert open_site(workspace, "north").keys.secrets == site.keys.secrets
+
+
+def test_a_passphrase_is_logged_before_it_is_put_on_and_not_where_it_is_refused(site, events, tmp_path, monkeypatch):
+    file = tmp_path / "passphrase"
+    file.write_text("short")
+    file.chmod(0o600)
+    with pytest.raises(InputError, match="too short"):
+        run("keys", "protect", "north", "--passphrase-file", str(file))
+    assert events(Event.KEY_ROTATED) == []
+    before = site.home.ring.read_bytes()
+
+    def killed(*_):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("policies.rotation.write_secrets", killed)
+    file.write_text(PASSPHRASE)
+    with suppress(BaseException):
+        run("keys", "protect", "north", "--passphrase-file", str(file))
+    assert site.home.ring.read_bytes() == before
+    assert [details["kind"] for details in events(Event.KEY_ROTATED)] == ["protection"]
 
 
 def test_a_new_passphrase_without_a_terminal_wants_a_file(site):

@@ -45,6 +45,12 @@ def test_a_bad_line_is_named_and_an_odd_rule_is_warned_of(run: Run, tmp_path: Pa
         run("alice", "check", str(tmp_path / "own.txt"))
 
 
+def test_a_link_to_nowhere_is_not_called_the_installed_policy(run: Run, tmp_path: Path) -> None:
+    (tmp_path / "w" / "access.cedar").symlink_to(tmp_path / "gone.cedar")
+    with pytest.raises(PolicyError, match="cannot be read"):
+        run("alice", "check")
+
+
 def test_words_for_everybody_and_for_one_person(run: Run) -> None:
     assert "Researcher (nobody) may" in run("alice", "explain").stdout
     said = run("alice", "explain", "--person", "dave").stdout

@@ -8,13 +8,15 @@ from clinical.classifier import trained_weights
 from federated.messages import TrainOrder
 from federated.plan import Plan
 from federated.site_round import approve, plan_classifier, prepare, train_round, training_part
-from federated.withdrawal import withdraw
+from federated.withdrawal import honour_refusals, withdraw
 from policies.access import Purpose
 from policies.errors import CohortTooSmall, InputError, IntegrityError
 from policies.events import Event
 from policies.guard import Site
 from policies.workspace import Workspace
-from privacy.consent import consents
+from privacy.consent import refusal
+from privacy.consent_book import denied, record_consents
+from privacy.vault.erasure import erase_patient
 from privacy.vault.originals import Vault
 from tests.federated.hospitals import PATIENTS, hospital, set_policy
 from tests.federated.studied import signed_model
@@ -38,7 +40,7 @@ def test_a_training_in_flight_is_stopped(prepared: Site, workspace: Workspace, p
     (use,) = done.uses
     assert (use.plan, use.stopped, use.models) == (plan.digest, True, ())
     assert float(use.epsilon) > 0
-    assert set(done.destroyed) == {plan.digest}
+    assert list(done.destroyed[plan.digest]) == [patient]
     with pytest.raises(IntegrityError, match="was stopped at 'north'"):
         train_round(prepared, order(plan, 2))
     assert Vault(prepared.home.cache(plan.digest), prepared.keys.wrapping).holding(patient) is None
@@ -52,7 +54,7 @@ def test_the_next_study_is_without_the_patient(prepared: Site, workspace: Worksp
     patients = training_part(prepared, plan, workspace.deidentified("north")).patients
     assert patient not in patients
     assert len(patients) == PATIENTS - 1
-    assert consents(prepared)[patient].denied == RESEARCH
+    assert denied(prepared, patient) == RESEARCH
 
 
 def test_a_cohort_that_a_withdrawal_makes_too_small_is_refused(
@@ -84,10 +86,28 @@ def test_a_second_time_finishes_what_was_cut_off(prepared: Site, workspace: Work
     assert again.destroyed == {}
 
 
-def test_who_is_not_known_cannot_withdraw(prepared: Site, workspace: Workspace) -> None:
-    with pytest.raises(InputError, match="nothing is kept"):
-        withdraw(workspace, prepared, "0" * 32, RESEARCH)
-    assert consents(prepared) == {}
+def test_what_is_no_pseudonym_is_refused(prepared: Site, workspace: Workspace) -> None:
+    with pytest.raises(InputError, match="no pseudonym"):
+        withdraw(workspace, prepared, "Zebulon Quist", RESEARCH)
+
+
+def test_a_refusal_that_was_imported_stops_a_training_too(prepared: Site, workspace: Workspace, plan: Plan) -> None:
+    train_round(prepared, order(plan))
+    patient = somebody(workspace, prepared, plan)
+    record_consents(prepared, {patient: refusal(RESEARCH, "2026-01-01")}, "test")
+    with pytest.raises(IntegrityError, match="refuses research"):
+        train_round(prepared, order(plan, 2))
+    honour_refusals(workspace, prepared)
+    assert Vault(prepared.home.cache(plan.digest), prepared.keys.wrapping).holding(patient) is None
+    with pytest.raises(IntegrityError, match="was stopped"):
+        train_round(prepared, order(plan, 2))
+
+
+def test_who_was_erased_is_in_no_cohort(prepared: Site, workspace: Workspace, plan: Plan) -> None:
+    patient = somebody(workspace, prepared, plan)
+    Vault(prepared.home.vault, prepared.keys.wrapping).put([(patient, "d1", b"-")])
+    erase_patient(prepared, patient, Purpose.PATIENT_REQUEST)
+    assert patient not in training_part(prepared, plan, workspace.deidentified("north")).patients
 
 
 def test_what_was_prepared_anew_is_without_the_patient(prepared: Site, workspace: Workspace, plan: Plan) -> None:

@@ -57,6 +57,10 @@ def test_every_hospital_gets_the_signatures_of_the_others(sites: list[Site], pla
         assert [witnesses_of(site) for site in sites] == [("river", "summit"), ("north", "summit"), ("north", "river")]
 
 
+def test_where_no_policy_names_a_witness_nobody_is_missed(workspace: Workspace, plan: Plan) -> None:
+    assert lead([open_site(workspace, name, "alice") for name in NAMES], plan) == {}
+
+
 def test_nothing_but_numbers_and_hashes_crosses(sites: list[Site], plan: Plan) -> None:
     seen = []
     lead(sites, plan, lambda question, asked: seen.extend(value for fields in asked for value in fields.values()))

@@ -39,6 +39,15 @@ def files_of(folder: Path) -> set[str]:
 
 
 def happened(folder: Path, key: PublicKey) -> list[Entry]:
-    """What was done and denied: every entry but those of decisions that let somebody in, and of starts and stops."""
-    quiet = (Event.ACCESS_DECIDED, Event.PROCESS_STARTED, Event.PROCESS_STOPPED)
+    """What was done and denied: every entry but those of decisions that let somebody in, of starts, and of policies."""
+    quiet = (Event.ACCESS_DECIDED, Event.PROCESS_STARTED, Event.PROCESS_STOPPED, Event.POLICY_CHANGED)
     return [entry for entry in read_entries(folder, key) if entry.event not in quiet]
+
+
+def unlogged() -> None:
+    """In the place of an entry, where the test is about the keys alone."""
+
+
+def after_policy(folder: Path, key: PublicKey) -> list[Entry]:
+    """Every entry but those about the policy."""
+    return [entry for entry in read_entries(folder, key) if entry.event is not Event.POLICY_CHANGED]

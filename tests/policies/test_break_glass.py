@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
 
 from policies.access import Action, Purpose
-from policies.audit import read_entries, verify
+from policies.audit import AuditLog, read_entries, verify
 from policies.break_glass import MOST_MINUTES, review, start, visible
 from policies.errors import AccessDenied, InputError, IntegrityError
 from policies.events import Event
@@ -28,6 +31,21 @@ def people(workspace: Workspace) -> dict[str, Site]:
     lines = "".join(f"{name} = {json.dumps(roles)}\n" for name, roles in held.items())
     workspace.policy.write_text(text.replace("[people]\n", f"[people]\n{lines}"))
     return {name: open_site(workspace, "north", name) for name in held}
+
+
+@contextmanager
+def crashing(monkeypatch: pytest.MonkeyPatch, step: str, event: Event) -> Iterator[None]:
+    """A crash before a grant's file is written, or before the entry of this event is."""
+    append = AuditLog.append
+
+    def fails(log: object, what: object, *rest: Any, **details: Any) -> object:
+        if isinstance(what, Event) and what is not event:
+            return append(log, what, *rest, **details)
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patched, pytest.raises(KeyboardInterrupt):
+        patched.setattr(step, fails)
+        yield
 
 
 def look(site: Site, patient: str = "p1") -> None:
@@ -154,6 +172,53 @@ def test_a_grant_that_was_edited_or_moved_opens_nothing(people: dict[str, Site])
         place.write_bytes(edited)
         with pytest.raises(IntegrityError):
             look(anna)
+
+
+def test_a_grant_whose_file_is_gone_is_owed_a_review_by_the_log_and_gets_one(people: dict[str, Site]) -> None:
+    anna, olga = people["anna"], people["olga"]
+    grant = start(anna, "p1", REASON, 30)
+    (anna.home.grants("anna", "p1") / f"{grant.id}.json").unlink()
+    assert olga.guard.grants.open_reviews() == 1
+    assert [(one.id, one.actor, one.patient) for one in visible(olga)] == [(grant.id, "anna", "p1")]
+    with pytest.raises(AccessDenied):
+        review(anna, grant.id, FINDING)
+    assert olga.guard.grants.reveal(review(olga, grant.id, FINDING)) == ("", FINDING)
+    assert olga.guard.grants.open_reviews() == 0
+
+
+STEPS = ["policies.grants.Grants.write", "policies.audit.AuditLog.append"]
+
+
+@pytest.mark.parametrize("crash", STEPS)
+def test_a_start_that_crashes_leaves_no_access_without_a_review_that_is_owed(
+    people: dict[str, Site], monkeypatch: pytest.MonkeyPatch, crash: str
+) -> None:
+    anna = people["anna"]
+    with crashing(monkeypatch, crash, Event.BREAK_GLASS_STARTED):
+        start(anna, "p1", REASON, 30)
+    assert anna.guard.grants.active("anna", "p1") is None
+
+
+@pytest.mark.parametrize("crash", STEPS)
+def test_a_review_that_crashes_stays_owed_while_there_is_access_and_can_be_done_again(
+    people: dict[str, Site], monkeypatch: pytest.MonkeyPatch, crash: str
+) -> None:
+    anna, olga = people["anna"], people["olga"]
+    grant = start(anna, "p1", REASON, 30)
+    with crashing(monkeypatch, crash, Event.BREAK_GLASS_REVIEWED):
+        review(olga, grant.id, FINDING)
+    assert list(olga.guard.grants.owed()) == [grant.id]
+    assert olga.guard.grants.reveal(review(olga, grant.id, FINDING)) == (REASON, FINDING)
+    assert olga.guard.grants.owed() == {} and anna.guard.grants.active("anna", "p1") is None
+
+
+def test_a_grant_under_the_name_of_another_is_refused(people: dict[str, Site]) -> None:
+    anna = people["anna"]
+    grant = start(anna, "p1", REASON, 30)
+    folder = anna.home.grants("anna", "p1")
+    (folder / f"{grant.id}.json").rename(folder / f"{'0' * 12}.json")
+    with pytest.raises(IntegrityError, match=f"holds another grant, {grant.id}"):
+        look(anna)
 
 
 def test_an_unknown_grant_is_no_grant(people: dict[str, Site]) -> None:

@@ -128,3 +128,40 @@ def test_a_replay_turns_what_a_proposal_would_turn_and_nothing_else(workspace: W
     officer = ("officer-approves-names",)
     own_one = Change("alice", Action.APPROVE_REIDENTIFICATION, Purpose.OPERATIONS, True, ("two-persons",), officer)
     assert replay(logged, without("two-persons")).changes == {own_one: 1}
+
+
+def test_what_a_rule_gives_to_one_person_is_warned_of_and_explained(tmp_path: Path) -> None:
+    head = HEAD.replace("principal", 'principal == Person::"eve"')
+    rule = f'@id("x") {head} when {{ context.purpose like "*" }};'
+    access = own(INSTALLED + rule)
+    assert "'eve' may do everything for every purpose" in warnings(access)
+    assert any("'eve' may read a patient's note" in warning and "refused" in warning for warning in warnings(own(rule)))
+    path = tmp_path / "policy.toml"
+    path.write_text(default_policy_text("alice"))
+    policy = load_policy(path)
+    assert "a rule names 'eve', who has no role" in people_warnings(policy, access)
+    assert "eve (no role), whom a rule names, may" in explain_policy(policy, access)
+
+
+def test_what_a_role_gains_over_the_installed_set_is_warned_of() -> None:
+    added = '@id("x") permit (principal in Role::"researcher", action == Action::"view_note", resource)'
+    gained = "the role researcher may read a patient's note and name for TREAT; the installed rules do not give that"
+    assert gained in warnings(own(f'{INSTALLED}{added} when {{ context.purpose == "TREAT" }};'))
+    both = added.replace('principal in Role::"researcher"', 'principal == Person::"eve"')
+    both += ' when { principal in Role::"researcher" && context.purpose == "TREAT" };'
+    assert any("'eve' with the role researcher may read" in warning for warning in warnings(own(INSTALLED + both)))
+
+
+@pytest.mark.parametrize(
+    ("written", "instead", "warned"),
+    [
+        ('Role::"clinician"', 'Role::"clinicain"', "there is no role 'clinicain'"),
+        ('"TREAT"', '"TREATT"', "there is no purpose 'TREATT'"),
+        ('Role::"clinician"', r'Person::"\x65ve"', "is written with an escape"),
+    ],
+)
+def test_a_name_that_does_not_exist_is_warned_of_with_its_line(written: str, instead: str, warned: str) -> None:
+    found = warnings(own(f'// "no name"\n{INSTALLED.replace(written, instead)}'))
+    line = next(n for n, text in enumerate(INSTALLED.splitlines(), 2) if written in text)
+    assert any(warning.startswith(f"line {line}: ") and warned in warning for warning in found)
+    assert not any("'no name'" in warning or "'break-glass'" in warning for warning in found)

@@ -51,10 +51,14 @@ def test_floats_are_refused_wherever_they_hide(value: object) -> None:
     assert "decimal string" in caught.value.hint
 
 
-def test_an_entry_over_65535_bytes_is_refused_and_the_largest_is_not() -> None:
-    room = LARGEST_ENTRY - len(encode(entry(text=""), BEFORE))
-    assert len(encode(entry(text="x" * room), BEFORE)) == 65535
-    with pytest.raises(IntegrityError, match="65536 bytes is over 65535"):
+def test_an_entry_over_64511_bytes_is_refused_and_the_largest_fits_into_the_one_that_carries_it() -> None:
+    room = LARGEST_ENTRY - 1024 - len(encode(entry(text=""), BEFORE))
+    line = encode(entry(text="x" * room), BEFORE)
+    assert len(line) == 64511
+    encode(
+        Entry(2**40, "t" * 32, "a" * 256, "s" * 16, 2**40, Event.RELEASE_CARRIED, {"entry": json.loads(line)}), BEFORE
+    )
+    with pytest.raises(IntegrityError, match="64512 bytes is over 64511"):
         encode(entry(text="x" * (room + 1)), BEFORE)
 
 

@@ -16,8 +16,8 @@ from policies.errors import InputError, IntegrityError
 from policies.events import Event
 from policies.evidence import verify_evidence, write_evidence
 from policies.keys import KeyRing, PublicKey, create_keys
-from policies.logview import look
-from policies.notes import Verifier, sign_note
+from policies.logview import LogView, look
+from policies.notes import Checkpoint, Verifier, cosignature_line, sign_note
 from policies.proof import Proof, prove
 from tests.policies.logs import filled
 
@@ -165,6 +165,65 @@ def test_we_refuse_what_was_tampered_with(
         verify_evidence(out, made[1].public)
 
 
+def test_a_true_proof_under_the_name_of_another_entry_is_refused(made: tuple[Path, KeyRing], out: Path) -> None:
+    for end in ("json", "tlog-proof"):
+        shutil.copy(out / f"entries/255.{end}", out / f"entries/254.{end}")
+    with pytest.raises(IntegrityError, match=r"254\.tlog-proof: it is about entry 255"):
+        verify_evidence(out, made[1].public)
+
+
+def test_every_proof_leads_to_the_tree_head_beside_it(made: tuple[Path, KeyRing], out: Path) -> None:
+    shutil.copy(made[0] / "checkpoint-300", out / "checkpoint")
+    with pytest.raises(IntegrityError, match=r"0\.tlog-proof: it leads to another tree head"):
+        verify_evidence(out, made[1].public)
+
+
+def test_a_tree_head_of_another_log_or_without_the_signature_of_its_own_is_refused(
+    made: tuple[Path, KeyRing], out: Path, tmp_path: Path
+) -> None:
+    root, keys = made
+    river = create_keys(tmp_path / "river", "river")
+    view = look(root / "audit", keys.public)
+    other = Checkpoint("south", view.size, view.signed.root).text()
+    for checkpoint in (
+        view.signed.text() + b"\n" + cosignature_line(view.signed.text(), river, 1),
+        sign_note(other, keys),
+    ):
+        (out / "checkpoint").write_bytes(checkpoint)
+        for path in out.glob("entries/*.tlog-proof"):
+            path.write_bytes(path.read_bytes().split(b"\n\n")[0] + b"\n\n" + checkpoint)
+        with pytest.raises(IntegrityError, match="not a tree head of the log of 'north'"):
+            verify_evidence(out, keys.public, [river.public])
+
+
+@pytest.mark.parametrize(("chosen", "size"), [((0, 255, 299), 300), ((0, 300), COUNT)])
+def test_proofs_lead_to_what_witnesses_signed_where_it_holds_the_entries(
+    made: tuple[Path, KeyRing], tmp_path: Path, chosen: tuple[int, ...], size: int
+) -> None:
+    root, keys = made
+    river, view = create_keys(tmp_path / "river", "river"), look(root / "audit", keys.public)
+    note = (root / "checkpoint-300").read_bytes()
+    cosigned = note + cosignature_line(note.split(b"\n\n")[0] + b"\n", river, 1)
+    out = tmp_path / "out"
+    write_evidence(view, chosen, keys.public, [river.public], out, cosigned=cosigned)
+    assert (out / "checkpoint").read_bytes().split(b"\n")[1] == str(size).encode()
+    assert (out / "keys/river.vkey").exists() == (size == 300)
+    assert verify_evidence(out, keys.public).signers == ("north",)  # a key in the folder is not believed
+    named = verify_evidence(out, keys.public, [river.public])
+    assert named.signers == (("north", "river") if size == 300 else ("north",))
+
+
+def test_no_proof_leads_to_a_tree_head_that_the_log_does_not_continue(
+    made: tuple[Path, KeyRing], tmp_path: Path
+) -> None:
+    root, keys = made
+    river, view = create_keys(tmp_path / "river", "river"), look(root / "audit", keys.public)
+    note = (filled(tmp_path / "forked", keys, 300) / "checkpoint").read_bytes()
+    cosigned = note + cosignature_line(note.split(b"\n\n")[0] + b"\n", river, 1)
+    write_evidence(view, [3], keys.public, [river.public], tmp_path / "out", cosigned=cosigned)
+    assert verify_evidence(tmp_path / "out", keys.public, [river.public]).signers == ("north",)
+
+
 def test_a_key_that_comes_with_the_evidence_is_not_believed(out: Path, tmp_path: Path) -> None:
     with pytest.raises(IntegrityError, match="unknown key"):
         verify_evidence(out, create_keys(tmp_path / "other", "north").public)
@@ -196,10 +255,14 @@ def test_nothing_is_written_where_something_is(made: tuple[Path, KeyRing], out: 
     assert not (out / "new").exists()
 
 
+def proof_of(view: LogView, sequence: int) -> Proof:
+    return prove(view, sequence, view.size, view.note)
+
+
 def test_a_proof_reads_as_it_was_written(made: tuple[Path, KeyRing]) -> None:
     view = look(made[0] / "audit", made[1].public)
     for sequence in (0, 1, 255, 256, 511, 512, 699):
-        proof = Proof.parse(prove(view, sequence).text())
+        proof = Proof.parse(proof_of(view, sequence).text())
         head, _ = proof.check(view.line(sequence), [Verifier(made[1].public)])
         assert (proof.index, head.size) == (sequence, COUNT)
         assert json.loads(view.line(sequence))["seq"] == sequence
@@ -224,13 +287,13 @@ def test_what_is_no_proof_is_refused(text: bytes) -> None:
 
 def test_extra_data_is_let_be(made: tuple[Path, KeyRing]) -> None:
     view = look(made[0] / "audit", made[1].public)
-    text = prove(view, 3).text().replace(b"@v1\n", b"@v1\nextra AAAA\n")
+    text = proof_of(view, 3).text().replace(b"@v1\n", b"@v1\nextra AAAA\n")
     Proof.parse(text).check(view.line(3), [Verifier(made[1].public)])
 
 
 def test_a_tree_head_that_somebody_else_signed_proves_nothing(made: tuple[Path, KeyRing], tmp_path: Path) -> None:
     view = look(made[0] / "audit", made[1].public)
-    proof = prove(view, 3)
+    proof = proof_of(view, 3)
     other = create_keys(tmp_path / "other", "north")
     forged = Proof(proof.index, proof.path, sign_note(view.signed.text(), other))
     with pytest.raises(IntegrityError, match="unknown key"):

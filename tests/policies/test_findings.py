@@ -97,3 +97,14 @@ def test_a_service_that_stopped_may_be_silent_and_so_may_who_started_none(tmp_pa
     log.stop()
     AuditLog(log.folder, keys, "bob").append(Event.EXPORT_READ)
     assert warnings(log, 600) == ()
+
+
+def test_whole_lines_after_the_signed_ones_are_said_and_torn_ones_are_not(folder: Path, keys: KeyRing) -> None:
+    before = (folder / "checkpoint").read_bytes()
+    AuditLog(folder, keys, "bob").append(Event.EXPORT_READ)
+    (folder / "checkpoint").write_bytes(before)
+    (warning,) = verify(folder, keys.public).warnings
+    assert "1 whole entries" in warning and "from number 4 on" in warning and "put back" in warning
+    edge = folder / "edge.ndjson"
+    edge.write_bytes(edge.read_bytes()[:-1])
+    assert verify(folder, keys.public).warnings == ()

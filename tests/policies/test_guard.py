@@ -8,12 +8,12 @@ import pwd
 import pytest
 
 from policies.access import Action, Purpose
-from policies.audit import read_entries
 from policies.errors import AccessDenied, PolicyError
 from policies.events import Event
 from policies.guard import account_name, open_server, open_site
 from policies.policy import Role, default_policy_text, load_policy
 from policies.workspace import Workspace
+from tests.policies.logs import after_policy as read_entries
 
 
 def test_opening_makes_keys_and_a_log_and_opens_them_again(workspace: Workspace) -> None:
@@ -84,6 +84,12 @@ def test_an_access_policy_that_is_torn_or_that_others_could_have_written_lets_no
     with pytest.raises(PolicyError, match="another account"):
         open_site(workspace, "north", "alice")
     assert not (workspace.root / "sites").exists()
+
+
+def test_an_access_policy_that_is_a_link_to_nowhere_is_no_absence(workspace: Workspace) -> None:
+    workspace.access.symlink_to(workspace.root / "gone.cedar")
+    with pytest.raises(PolicyError, match="cannot be read"):
+        open_site(workspace, "north", "alice")
 
 
 @pytest.mark.parametrize(("actor", "purpose"), [("mallory", Purpose.RESEARCH), ("alice", Purpose.TREATMENT)])

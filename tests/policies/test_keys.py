@@ -23,6 +23,7 @@ from policies.keys import (
     open_public,
     public_key_from_pem,
     public_key_pem,
+    publish_key,
 )
 
 SECRETS = ("wrapping", "signing", "sealing", "pseudonyms")
@@ -78,7 +79,8 @@ def test_keys_that_others_may_read_are_refused_with_the_command_to_close_them(tm
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=60)
 def test_a_file_of_keys_that_was_altered_or_cut_is_refused(tmp_path: Path, place: int, cut: bool) -> None:
     path = tmp_path / "ring.key"
-    path.unlink(missing_ok=True)
+    for name in ("ring.key", "public.pem"):
+        (tmp_path / name).unlink(missing_ok=True)
     whole = (create_keys(tmp_path, "north"), path.read_bytes())[1]
     place %= len(whole) - 1  # but the last line feed
     path.write_bytes(whole[:place] if cut else whole[:place] + bytes([whole[place] ^ 1]) + whole[place + 1 :])
@@ -99,12 +101,24 @@ def test_missing_keys_are_named(tmp_path: Path) -> None:
         open_public(tmp_path, "north")
 
 
-def test_the_public_key_needs_no_secret_and_one_that_was_exchanged_is_put_right(tmp_path: Path) -> None:
+def test_the_public_key_needs_no_secret_and_one_that_was_exchanged_is_refused(tmp_path: Path) -> None:
     keys = create_keys(tmp_path, "north")
     assert open_public(tmp_path, "north") == keys.public
     (tmp_path / "public.pem").write_bytes(public_key_pem(create_keys(tmp_path / "other", "north").public))
-    create_keys(tmp_path, "north")
-    assert open_public(tmp_path, "north") == keys.public
+    with pytest.raises(IntegrityError, match="is not the key of 'north'"):
+        create_keys(tmp_path, "north")
+
+
+def test_a_former_public_key_gives_way_to_the_new_one_and_none_may_be_slipped_in(tmp_path: Path, keys: KeyRing) -> None:
+    older, newer = PublicKey("north", keys.public.raw), PublicKey("north", bytes(31) + b"\1", (keys.public.raw,))
+    publish_key(tmp_path / "at", older)
+    publish_key(tmp_path / "at", newer)
+    assert open_public(tmp_path / "at", "north").former == newer.former
+    slipped = public_key_pem(PublicKey("north", newer.raw, (bytes(31) + b"\2",)))
+    for key, there in ((older, public_key_pem(newer)), (newer, slipped)):
+        (tmp_path / "at/public.pem").write_bytes(there)
+        with pytest.raises(IntegrityError, match="is not the key of 'north'"):
+            publish_key(tmp_path / "at", key)
 
 
 def test_repr_shows_no_secret(keys: KeyRing) -> None:

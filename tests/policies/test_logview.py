@@ -11,7 +11,8 @@ from policies.errors import IntegrityError
 from policies.events import Event
 from policies.keys import KeyRing
 from policies.logview import LogView, look, read_checkpoint
-from policies.tlog import check_consistency, check_inclusion, leaf_hash
+from policies.notes import Checkpoint
+from policies.tlog import EMPTY_ROOT, check_consistency, check_inclusion, leaf_hash, range_root
 from tests.policies.logs import filled
 
 SIZES = [1, 4, 255, 256, 257, 511, 512, 700]
@@ -70,3 +71,11 @@ def test_there_is_nothing_where_no_log_is(tmp_path: Path, keys: KeyRing) -> None
     view = look(tmp_path / "none", keys.public)
     assert (view.size, list(view.entries()), read_checkpoint(tmp_path / "none", keys.public)) == (0, [], None)
     assert not (tmp_path / "none").exists()
+
+
+def test_a_log_continues_its_own_tree_heads_and_none_of_a_larger_size(folder: Path, keys: KeyRing) -> None:
+    view = look(folder, keys.public)
+    assert view.continues(view.signed) and view.continues(Checkpoint("north", 0, EMPTY_ROOT))
+    assert view.continues(Checkpoint("north", 2, range_root(0, 2, view.tree.node)))
+    assert not view.continues(Checkpoint("north", 2, view.signed.root))
+    assert not view.continues(Checkpoint("north", 2 * view.size, view.signed.root))

@@ -13,6 +13,7 @@ from policies.keyfile import Kept, kept_as
 from policies.keys import create_keys, open_keys
 from policies.passphrase import lock, unlock
 from policies.rotation import protect
+from tests.policies.logs import unlogged
 
 PASSPHRASE = "correct horse battery"
 KEK = bytes(range(32))
@@ -24,7 +25,7 @@ def ring(folder: Path) -> Path:
 
 def test_keys_under_a_passphrase_open_with_it_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     made = create_keys(tmp_path, "north")
-    protect(tmp_path, "north", PASSPHRASE)
+    protect(tmp_path, "north", PASSPHRASE, unlogged)
     assert base64.b64encode(made.wrapping) not in ring(tmp_path).read_bytes()
     with pytest.raises(IntegrityError, match="under a passphrase, and none was given"):
         open_keys(tmp_path, "north")
@@ -33,7 +34,7 @@ def test_keys_under_a_passphrase_open_with_it_alone(tmp_path: Path, monkeypatch:
         open_keys(tmp_path, "north")
     monkeypatch.setenv("CONFIDE_PASSPHRASE", PASSPHRASE)
     assert open_keys(tmp_path, "north").secrets == made.secrets
-    protect(tmp_path, "north", None)
+    protect(tmp_path, "north", None, unlogged)
     monkeypatch.delenv("CONFIDE_PASSPHRASE")
     assert open_keys(tmp_path, "north").secrets == made.secrets
 
@@ -41,7 +42,7 @@ def test_keys_under_a_passphrase_open_with_it_alone(tmp_path: Path, monkeypatch:
 def test_the_passphrase_can_lie_in_a_file_of_its_owner(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     keys, file = tmp_path / "keys", tmp_path / "passphrase"
     made = create_keys(keys, "north")
-    protect(keys, "north", PASSPHRASE)
+    protect(keys, "north", PASSPHRASE, unlogged)
     file.write_text(PASSPHRASE + "\nwhat stands below does not count\n")
     monkeypatch.setenv("CONFIDE_PASSPHRASE_FILE", str(file))
     with pytest.raises(IntegrityError, match="others may read this passphrase"):
@@ -64,7 +65,7 @@ def test_a_short_passphrase_is_refused_and_changes_nothing(tmp_path: Path) -> No
     before = ring(tmp_path).read_bytes()
     for short in ("", "eleven char"):
         with pytest.raises(InputError, match="too short"):
-            protect(tmp_path, "north", short)
+            protect(tmp_path, "north", short, unlogged)
     assert ring(tmp_path).read_bytes() == before
 
 
@@ -93,7 +94,7 @@ def test_a_wrapping_key_of_the_environment_is_nowhere_on_the_disk(
     assert made.wrapping == KEK
     assert json.loads(ring(tmp_path).read_bytes())["wrapping"] == {"kept": "environment"}
     with pytest.raises(InputError, match="the wrapping key is in the environment"):
-        protect(tmp_path, "north", PASSPHRASE)
+        protect(tmp_path, "north", PASSPHRASE, unlogged)
     monkeypatch.setenv("CONFIDE_KEK", base64.b64encode(bytes(32)).decode())
     with pytest.raises(IntegrityError, match="or the wrapping key is another"):
         open_keys(tmp_path, "north")

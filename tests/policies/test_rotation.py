@@ -18,6 +18,7 @@ from policies.notes import Verifier, open_note
 from policies.rotation import Rotation, protect
 from policies.succession import check_succession
 from policies.workspace import SiteHome
+from tests.policies.logs import unlogged
 
 PASSPHRASE = "correct horse battery"
 
@@ -162,14 +163,14 @@ def test_a_wrapping_key_is_changed_whole_wherever_it_is_killed(
     with pytest.raises(InputError, match="change of the wrapping key was not finished"):
         rotation_of(home).signing()
     with pytest.raises(InputError, match="change of the wrapping key was not finished"):
-        protect(home.keys, "north", PASSPHRASE)
+        protect(home.keys, "north", PASSPHRASE, unlogged)
     new = rotation_of(home).wrapping(vaults.rewrap)
     assert set(vaults.under) == {new.wrapping} == {open_keys(home.keys, "north").wrapping}
     assert not rotation_of(home).unfinished()
 
 
 def test_a_passphrase_stays_over_both_changes(home: SiteHome, monkeypatch: pytest.MonkeyPatch) -> None:
-    protect(home.keys, "north", PASSPHRASE)
+    protect(home.keys, "north", PASSPHRASE, unlogged)
     monkeypatch.setenv("CONFIDE_PASSPHRASE", PASSPHRASE)
     rotation_of(home).signing()
     new = rotation_of(home).wrapping(lambda old, new: 0)

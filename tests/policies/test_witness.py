@@ -12,9 +12,11 @@ from policies.audit import read_entries
 from policies.errors import IntegrityError
 from policies.events import Event
 from policies.guard import Site, open_site
+from policies.keys import KeyRing
 from policies.logview import look
-from policies.notes import Verifier
+from policies.notes import Verifier, cosignature_line
 from policies.policy import Witnesses
+from policies.rotation import Rotation
 from policies.witness import (
     Submission,
     Witness,
@@ -31,6 +33,9 @@ NAMES = ("north", "river", "summit")
 
 @pytest.fixture
 def sites(workspace: Workspace) -> dict[str, Site]:
+    """Three that know each other's keys by their policy."""
+    vkeys = [Verifier(open_site(workspace, name, "alice").keys.public).vkey for name in NAMES]
+    workspace.policy.write_text(workspace.policy.read_text().replace("hospitals = []", f"hospitals = {vkeys}"))
     opened = {name: open_site(workspace, name, "alice") for name in NAMES}
     for site in opened.values():
         grow(site, 5)
@@ -152,6 +157,18 @@ def test_a_wrong_old_size_gets_the_right_one(sites: dict[str, Site], witness: Wi
     grow(sites["north"], 2)
     assert (found := refused(witness, ask(sites["north"], 0))).size == size
     assert found.status == HTTPStatus.CONFLICT
+    assert not list((sites["river"].home.witnessed / "north").glob("refused-*"))  # it proves nothing against north
+
+
+def test_a_witness_remembers_after_its_own_key_was_changed(
+    sites: dict[str, Site], witness: Witness, workspace: Workspace
+) -> None:
+    size, river = head(sites["north"]), sites["river"]
+    witness.cosign(ask(sites["north"], 0))
+    Rotation(river.home, "alice", {}).signing()
+    again = Witness(open_site(workspace, "river", "alice"), {"north": sites["north"].keys.public})
+    assert again.signed("north").size == size
+    again.cosign(ask(sites["north"], size))
 
 
 def test_an_unknown_log_and_a_foreign_signature_are_refused(sites: dict[str, Site], witness: Witness) -> None:
@@ -188,6 +205,63 @@ def test_a_quorum_of_witnesses_vouches_for_a_log(sites: dict[str, Site], rule: W
         quorum = check_quorum(view, site.home.cosigned, site.keys.public, rule)
         assert quorum.names == tuple(other for other in NAMES if other != name)
         assert 0 < quorum.size < view.size
+
+
+def test_a_quorum_is_as_old_as_its_oldest_signature(
+    sites: dict[str, Site], rule: Witnesses, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clock = iter(range(1000, 2000, 100))
+    monkeypatch.setattr("policies.witness.time.time", lambda: next(clock))
+    exchange(sites, rule)
+    north = sites["north"]
+    view = look(north.home.audit, north.keys.public)
+    assert check_quorum(view, north.home.cosigned, north.keys.public, rule).oldest == 1000
+
+
+def test_a_log_that_was_put_back_is_shorter_than_what_witnesses_signed(
+    sites: dict[str, Site], rule: Witnesses, tmp_path: Path
+) -> None:
+    north = sites["north"]
+    backup = shutil.copytree(north.home.audit, tmp_path / "backup")
+    grow(north, 4)
+    exchange(sites, rule)
+    shutil.rmtree(north.home.audit)
+    shutil.copytree(backup, north.home.audit)
+    view = look(north.home.audit, north.keys.public)
+    with pytest.raises(IntegrityError, match=r"is not the one of .* that river, summit signed"):
+        check_quorum(view, north.home.cosigned, north.keys.public, rule)
+
+
+def test_only_what_verifies_is_kept(sites: dict[str, Site], witness: Witness) -> None:
+    north = sites["north"]
+    view = look(north.home.audit, north.keys.public)
+    forged = cosignature_line(view.signed.text(), KeyRing("summit", sites["river"].keys.secrets), 1)
+    attach(north, view.note, forged + b"garbage\n")
+    assert not north.home.cosigned.exists()
+    good = witness.cosign(submission(view, 0))
+    attach(north, view.note, forged + good)
+    assert north.home.cosigned.read_bytes() == view.note + good
+
+
+def test_signatures_of_one_tree_head_are_gathered(sites: dict[str, Site], rule: Witnesses, witness: Witness) -> None:
+    north = sites["north"]
+    view = look(north.home.audit, north.keys.public)
+    for one in (witness, Witness(sites["summit"], {"north": north.keys.public})):
+        attach(north, view.note, one.cosign(submission(view, 0)))
+    assert check_quorum(view, north.home.cosigned, north.keys.public, rule).names == ("river", "summit")
+
+
+def test_a_smaller_tree_head_takes_no_larger_ones_place(sites: dict[str, Site], witness: Witness) -> None:
+    north = sites["north"]
+    older = look(north.home.audit, north.keys.public)
+    line = witness.cosign(submission(older, 0))
+    grow(north, 1)
+    newer = look(north.home.audit, north.keys.public)
+    attach(north, newer.note, witness.cosign(submission(newer, older.size)))
+    kept = north.home.cosigned.read_bytes()
+    with pytest.raises(IntegrityError, match="cannot follow"):
+        attach(north, older.note, line)
+    assert north.home.cosigned.read_bytes() == kept
 
 
 def test_too_few_witnesses_are_no_quorum(sites: dict[str, Site], rule: Witnesses, witness: Witness) -> None:

@@ -109,3 +109,32 @@ def test_names_and_numbers_of_structured_fields_go_unless_made_up_ones_are_wante
     own = subject()
     assert own.name("Kaczmarek", ["Zofia"]) is None
     assert own.telecom("phone", "614-555-0182") is None
+
+
+def test_ages_over_89_that_the_record_knows_go_as_of_the_settings_year():
+    patient = {**PATIENT, "birthDate": "1931-05-02"}
+    assert subject(patient).text("Zofia Kaczmarek is 95. Sat is 95.") == "[NAME] is [AGE]. Sat is 95."
+    assert subject().text("Zofia Kaczmarek is 95.") == "[NAME] is 95."
+    dead = {**patient, "deceasedDateTime": "2022-01-01"}
+    assert subject(dead).text("Was 91, not 95.") == "Was [AGE], not 95."
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Lives at 48 Orchard Lane. Dr. Quimby saw him.",
+        "Address: 48 Orchard Lane, Springfield. Dr. Quimby saw him.",
+        "Home: 48 Orchard St. Dr. Quimby started metformin.",
+        "We asked Dr. Quimby to come.",
+        "we asked dr quimby to come",
+        "SEEN BY DR. QUIMBY TODAY.",
+        "Quimby, Arnold MD wrote.",
+    ],
+)
+def test_a_doctor_has_one_made_up_name_in_every_text_of_a_patient(text):
+    own = subject(mode="surrogate")
+    doctor = own.text("Seen by Dr. Quimby.").removeprefix("Seen by Dr. ").removesuffix(".")
+    output = own.text(text)
+    assert doctor.lower() in output.lower()
+    assert "quimby" not in output.lower()
+    assert output.split()[-1] == text.split()[-1]

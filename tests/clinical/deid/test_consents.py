@@ -13,7 +13,7 @@ from policies.access import Purpose
 from policies.guard import Site, open_site
 from policies.policy import default_policy_text
 from policies.workspace import Workspace
-from privacy.consent import consents
+from privacy.consent_book import consents
 from privacy.vault.originals import Vault
 from tests.clinical.exports import document, patient, write_export
 
@@ -59,11 +59,11 @@ def test_a_refusal_that_was_imported_before_counts(site: Site, tmp_path: Path) -
     source = export(tmp_path)
     (tmp_path / "other").mkdir()
     found = import_consents(site, export(tmp_path / "other", consent("p2", "deny")))
-    assert (found.resources, found.patients, found.new) == (1, 1, 1)
+    assert (found.resources, found.patients, found.unknown) == (1, 1, 0)
     report = run(site, source, tmp_path / "out")
     assert report.patients == 1
-    (word,) = consents(site).values()
-    assert word.denied == {Purpose.RESEARCH}
+    for words in consents(site).values():
+        assert [(purpose, word.allowed) for purpose, word in words.items()] == [(Purpose.RESEARCH, False)]
 
 
 def test_where_a_hospital_asks_first_only_a_yes_counts(workspace: Workspace, tmp_path: Path) -> None:
@@ -82,4 +82,20 @@ def test_without_consents_nobody_is_left_out(site: Site, tmp_path: Path) -> None
 
 def test_a_consent_of_somebody_unknown_is_counted_and_lets_the_rest_be(site: Site, tmp_path: Path) -> None:
     found = import_consents(site, export(tmp_path, consent("p9", "deny"), consent("p1", "deny")))
-    assert (found.resources, found.patients) == (2, 1)
+    assert (found.resources, found.patients, found.unknown) == (2, 1, 1)
+
+
+def test_a_job_counts_consents_of_people_whom_it_does_not_know(site: Site, tmp_path: Path) -> None:
+    report = run(site, export(tmp_path, consent("p9", "deny")), tmp_path / "out")
+    assert report.problems["consent of nobody known"] == 1
+
+
+def test_a_refusal_outlives_a_change_of_the_kind_of_pseudonyms(workspace: Workspace, tmp_path: Path) -> None:
+    import_consents(open_site(workspace, "north", "alice"), export(tmp_path, consent("p1", "deny")))
+    text = workspace.policy.read_text()
+    other = "random" if 'pseudonyms = "keyed"' in text else "keyed"
+    was = "keyed" if other == "random" else "random"
+    workspace.policy.write_text(text.replace(f'pseudonyms = "{was}"', f'pseudonyms = "{other}"'))
+    (tmp_path / "other").mkdir()
+    report = run(open_site(workspace, "north", "alice"), export(tmp_path / "other"), tmp_path / "out")
+    assert report.patients == 1

@@ -27,7 +27,10 @@ def test_every_entry_is_a_row_with_its_facts(every: list[tuple[str, Entry]]) -> 
     assert json.loads(found[3]["details"]) == every[3][1].details
 
 
-@pytest.mark.parametrize("formula", ["=1+1", "+1", "-1", "@SUM(A1)", "\t=1", "\r=1"])
+@pytest.mark.parametrize(
+    "formula",
+    ["=1+1", "+1", "-1", "@SUM(A1)", "\t=1", "\r=1", "\t1", " =1+1", "\n+1", "\u00a0@A", "＝1", "＋1", "－1", " ＠A"],
+)
 def test_a_cell_that_begins_as_a_formula_does_is_inert(formula: str) -> None:
     (row,) = rows(to_csv([("north", entry(0, Event.SIGNIN_FAILED, actor=formula))]))
     assert row["actor"] == f"'{formula}"

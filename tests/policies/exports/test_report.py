@@ -62,3 +62,12 @@ def test_a_long_log_shows_its_newest_entries_and_says_how_many_there_are() -> No
 
 def test_the_same_entries_give_the_same_file(every: list[tuple[str, Entry]]) -> None:
     assert to_pdf([state()], {}, every, MADE) == to_pdf([state()], {}, every, MADE)
+
+
+def test_an_entry_that_is_longer_than_a_page_is_cut_and_gives_a_report() -> None:
+    long = [
+        entry(0, Event.COHORT_PREPARED, patients=["0f3c51d2a7b84e6690c1d2e3f4a5b6c7"] * 400),
+        entry(1, Event.PAGE_VIEWED, **{f"key{number}": "x" * 60 for number in range(200)}),
+        entry(2, Event.SIGNIN_FAILED, actor="W" * 60000),
+    ]
+    assert "page 1 of" in text_of(to_pdf([state()], {}, [("north", one) for one in long], MADE))

@@ -53,7 +53,7 @@ def test_clinical_sentences_are_left_out(text: str) -> None:
 )
 def test_abbreviations_and_headings_are_no_finding_by_themselves(text: str, never: bool) -> None:
     words = words_of(text)
-    assert is_clinical(words, range(len(words))) is never
+    assert is_clinical(words, range(len(words)), "NAME") is never
 
 
 @pytest.mark.parametrize(
@@ -71,10 +71,43 @@ def test_abbreviations_and_headings_are_no_finding_by_themselves(text: str, neve
         ("Norton, seen 14", 1, False),
         ("Okonkwo 14", 1, False),
         ("0800", 1, True),
+        ("BAKER'S CYST", 1, True),
+        ("Kernig signs", 1, True),
+        ("Crohn's; he", 1, True),
+        ("Crohn's with fistula", 1, True),
+        ("Crohn's wound", 1, False),
+        ("Larkin's; he", 1, False),
+        ("Seeing Helena", 1, True),
+        ("Seeing, then", 1, False),
+        ("Dr Helena", 1, False),
+        ("Pt's", 1, True),
+        ("Gross\nLives", 1, False),
     ],
 )
 def test_an_eponym_is_no_person(text: str, size: int, clinical: bool) -> None:
-    assert is_clinical(words_of(text), range(size)) is clinical
+    assert is_clinical(words_of(text), range(size), "NAME") is clinical
+
+
+@pytest.mark.parametrize(
+    ("text", "label", "clinical"),
+    [
+        ("General Practitioner", "HOSPITAL", True),
+        ("General Practitioner", "NAME", False),
+        ("County General", "HOSPITAL", False),
+        ("He works nights", "NAME", False),
+        ("works nights", "NAME", False),  # in a line without capitals all is small
+    ],
+)
+def test_words_for_wards_name_no_place(text: str, label: str, clinical: bool) -> None:
+    words = words_of(text)
+    assert is_clinical(words, range(len(words)), label) is clinical
+
+
+def test_a_common_word_written_small_is_no_name_where_names_have_capitals() -> None:
+    words = words_of("Ada works nights.")
+    assert is_clinical(words, range(2, 3), "NAME")
+    assert not is_clinical(words, range(2, 3), "PROFESSION")
+    assert not is_clinical(words_of("Told grace to rest."), range(1, 2), "NAME")  # somebody may be called so
 
 
 @pytest.mark.parametrize(
@@ -85,6 +118,13 @@ def test_an_eponym_is_no_person(text: str, size: int, clinical: bool) -> None:
         ("Pa Xiong", "NAME", "Pa Xiong"),
         ("Baton Rouge LA", "ADDRESS", "Baton Rouge LA"),
         ("ED", "HOSPITAL", "ED"),
+        ("Seeing Helena Brandvold", "NAME", "Helena Brandvold"),
+        ("Son Marco", "NAME", "Marco"),
+        ("Miss Brandvold", "NAME", "Miss Brandvold"),
+        ("Dr Brandvold too", "NAME", "Dr Brandvold"),
+        ("red cloud", "NAME", "red cloud"),
+        ("de la Cruz", "NAME", "de la Cruz"),
+        ("nights at Elm Works on", "HOSPITAL", "Elm Works"),
     ],
 )
 def test_abbreviations_are_cut_from_the_ends(text: str, label: str, left: str) -> None:

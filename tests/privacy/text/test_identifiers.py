@@ -97,6 +97,19 @@ CLINICAL = [
     "Family history: aunt, 62, breast cancer; uncle with an LDL of 102; parents live 95 miles away.",
     "HIV-1/HIV-2 negative, HPV-16/18 positive, CIN2-3, IL-6 of 1200, C1-INH low.",
     "A CAR WAS HIT AT 60 MPH, GCS 15T; IN THE BUS FOR 20 MIN; VAN AND HR 92 BPM.",
+    "RN 2 L nasal cannula; DLCO 88; licensed since 1998; certification 2010-2014; permit for 30 days; reg diet",
+    "2000 kcal.",
+    "Plate and 6 screws; plate with 8 holes; plate 3.5 mm; growth plate 2 mm; skin tag 2 mm; tagged WBC 250; VIN",
+    "III.",
+    "Iris nevus 2 mm; retina 20/40; voice 4/10; thumb 45 degrees; DNA 200 copies; dsDNA 1:320; palm 3 x 4 cm;",
+    "gait 10 m.",
+    "T: 98.6; P: 72; H: 5.2; W: 72 kg; x4 extremities; x 1200; Extension 0-120; extension 110; Ext: 2+ pulses;",
+    "desk 12.",
+    "Paged at 0800; call at 10; home 120/80; contact precautions; text 12 pages; his number is 4; work 8 hours.",
+    "95 years of follow-up; 100 years ago; HR 94; sat 94; glucose 94; Total Cholesterol, 94, was fine; Temp 94 F",
+    "today.",
+    "Group A 1200; ins 20 units; CIN 2; policy of 12; coverage for 24 hours; card 12; contract 3; card of 12",
+    "pages.",
 ]
 
 
@@ -147,6 +160,40 @@ def test_a_code_is_taken_whole_and_no_word_behind_it(text, whole):
     found = [r for recognizer in table_recognizers() for r in recognizer.analyze(text, [])]
     codes = [r for r in found if r.entity_type in ("MRN", "HEALTH_PLAN")]
     assert {text[r.start : r.end] for r in codes} == {whole}
+
+
+# As clinicians and secretaries write them, each found by the tables alone.
+WRITTEN = [
+    "DL {CA D4471902}", "licence {MORGA 657054 SM9IJ}", "NMC PIN {12A3456E}", "reg no: {PT 44719}",
+    "alien number {A 204-471-902}", "licensed in Ohio (no. {RN-44719})", "(DEA {BQ4471902}; NPI {1447190226})",
+    "DL ending in {4719}", "EMT-P {044719}", "A. Bakare, MD ({A44719})", "rn lic {447190}", "{A44719} (CA license)",
+    "OHIP {4471 902 214}", "CDL# {T44719023}",
+    "plate {5fgi548} seen", "reg. no. {LV 61 KTW}", "vin no {1hgcm82633a004352}", "truck, {TX KTW-6312}",
+    "tag (FL) {AJK 447}", "motorcycle plate {44K71}", "tail number {N447KT}", "vanity plate {GOBUCKS}",
+    "plated {KTW 6312}", "VIN ending {042788}", "rego {KTW44D}", "dealer plate {D44719}", "HIN {ABC12345D404}",
+    "Fingerprint card filed as {FD-258-44719}", "faceprint {FP4471}", "iris code {4471A9}",
+    "thumb print ref {TP4471}", "Fingerprints: left {FP447}, right {FP448}", "verified by palm ({PM-44719})",
+    "{IR44719}, iris scan", "voiceprint on file: {VP/44719}",
+    "Ext {4-4471}", "x{4471}", "page me at {4471}", "Vocera {4471}", "dial {9-555-0182}", "{614-555-0182} or {0183}",
+    "{0412 345 678}", "{0151 23456789}", "{030/1234567}", "her number, {555 0182}", "{(614)5550182}",
+    "nurses' station {4-4471}", "work: {555-0182 x44}", "told {404-527-5923\next 5224}", "by dad, {920\n252 4501}.",
+    "son, {+44 20\n7567 4989}.",
+    "she's {93}", "pt. is {93}", "{93} yrs with falls", "aunt who is {93}", "lived to be {103}", "{93}y4m",
+    "Niece Femke\nEze, {100}, came", "Dad Ognjen Down,\n{98}, came", "Ada Byron, {93}, lives", "mother ({94}) here",
+    "PGF: {92}, MI", "Age\n{93}",
+    "ins {W1695282297 01}", "subscr {447190221-01}", "CIN {90447190A}", "contract # {XQH447190221}",
+    "MRN B25-17-75; held as {B36-08-59} there",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("text", WRITTEN)
+def test_what_people_write_is_found(text):
+    plain, spans = text.replace("{", "").replace("}", ""), []
+    for number, opened in enumerate(i for i, c in enumerate(text) if c == "{"):
+        start = opened - 2 * number
+        spans.append((start, start + text[opened:].index("}") - 1))
+    covered = {i for rec in table_recognizers() for r in rec.analyze(plain, []) for i in range(r.start, r.end)}
+    assert all(i in covered or not plain[i].isalnum() for start, end in spans for i in range(start, end))
 
 
 def test_every_page_head_and_copy_line_of_a_kind_is_found():

@@ -78,6 +78,16 @@ def test_one_person_in_every_form() -> None:
     assert MADE_UP.person("p1", "", [], None) == ("", [])
 
 
+def test_a_person_in_capitals_or_over_the_end_of_a_line_is_the_same() -> None:
+    def text(original: str) -> str:
+        return MADE_UP.text("p1", "NAME", original)
+
+    assert text("Dr. NG") == text("Dr. Ng").replace(text("Ng"), text("Ng").upper())
+    assert text("NG, MEI") == text("Ng, Mei").upper()
+    assert text("Dr. Quim-\nby") == text("Dr. Quimby")
+    assert len(text("JPM")) == 3  # alone these are initials
+
+
 def test_another_patient_or_hospital_has_other_names() -> None:
     known = ["Robert", "Larsen", "Priya", "Okafor", "Garcia", "Susan", "Murphy", "Chen"]
     mine = [MADE_UP.text("p1", "NAME", w) for w in known]
