@@ -13,12 +13,12 @@ from federated.client_app import NO_PLAN, SIMULATED_SITES, locate_site, train
 from federated.messages import TrainOrder, pack_order, unpack_reply
 from federated.plan import Plan
 from federated.site_round import plan_classifier
-from policies.audit import read_entries
 from policies.errors import IntegrityError
 from policies.events import Event
 from policies.guard import Site
 from policies.workspace import WORKSPACE_VARIABLE, Workspace
 from privacy.training.budget import open_ledger
+from tests.policies.logs import happened
 
 pytestmark = pytest.mark.usefixtures("flower")
 CANARY = "Zebulon was seen on 3/14/2019"
@@ -55,7 +55,7 @@ def test_a_refusal_travels_as_its_code_and_is_logged_by_kind_and_place(site: Sit
     answer = train(message(plan), context())
     reply = unpack_reply(answer.content)
     assert (reply.refusal, reply.site, reply.gradient) == (9, 0, {})  # not approved here
-    (entry,) = read_entries(site.home.audit, site.keys.public)
+    (entry,) = happened(site.home.audit, site.keys.public)
     assert (entry.event, entry.details["error"]) == (Event.ROUND_FAILED, "TrainingError")
     assert entry.details["place"].startswith("site_round.py:")
 
@@ -73,7 +73,7 @@ def test_the_text_of_an_unexpected_error_neither_travels_nor_is_logged(
     reply = unpack_reply(answer.content)
     assert (reply.refusal, reply.gradient) == (1, {})
     assert nowhere(prepared, answer)
-    last = read_entries(prepared.home.audit, prepared.keys.public)[-1]
+    last = happened(prepared.home.audit, prepared.keys.public)[-1]
     assert (last.event, last.details["error"]) == (Event.ROUND_FAILED, error.__name__)
     assert len(open_ledger(prepared).bookings()) == 1  # what was booked stays booked
 

@@ -13,13 +13,13 @@ from federated import server_app
 from federated.messages import TrainOrder, TrainReply, pack_order, pack_reply, unpack_order
 from federated.plan import Plan
 from federated.server_app import PrivateAveraging
-from policies.audit import read_entries
 from policies.errors import IntegrityError, TrainingError
 from policies.events import Event
 from policies.files import sha256_hex
 from policies.guard import Server, open_server
 from policies.workspace import Workspace
 from tests.contracts import close, made
+from tests.policies.logs import happened
 
 pytestmark = pytest.mark.usefixtures("flower")
 
@@ -78,7 +78,7 @@ def test_a_round_is_the_plans_mean_in_any_order_and_stands_on_disk_and_in_the_lo
     run = server.home.run(plan.digest)
     close(load_file(run / "round-0001.safetensors"), expected)
     assert json.loads((run / "rounds.ndjson").read_text())["round"] == 1
-    (entry,) = read_entries(server.home.audit, server.keys.public)
+    (entry,) = happened(server.home.audit, server.keys.public)
     assert entry.event == Event.ROUND_AGGREGATED
     assert entry.details["updates"] == {
         name: sha256_hex(save(made(place + 1))) for place, name in enumerate(("north", "river", "summit"))

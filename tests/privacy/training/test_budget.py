@@ -11,7 +11,6 @@ from typing import Any
 
 import pytest
 
-from policies.audit import read_entries
 from policies.errors import BudgetError, IntegrityError, StorageError
 from policies.events import Event
 from policies.guard import Site, open_site
@@ -22,6 +21,7 @@ from policies.workspace import Workspace
 from privacy.training import budget
 from privacy.training.accounting import epsilon
 from privacy.training.budget import check_bookings, one_training, open_ledger, spending
+from tests.policies.logs import happened
 
 ONE = PoissonSampled("0.9", GaussianRelease("1.95"))
 
@@ -44,7 +44,7 @@ def states(site: Site) -> list[State]:
 
 
 def logged(site: Site) -> list[tuple[Event, Any]]:
-    return [(e.event, e.details.get("booking")) for e in read_entries(site.home.audit, site.keys.public)]
+    return [(e.event, e.details.get("booking")) for e in happened(site.home.audit, site.keys.public)]
 
 
 def test_cap_and_delta_are_those_of_the_policy(site: Site) -> None:
@@ -71,7 +71,7 @@ def test_what_the_policy_does_not_bear_is_refused(site: Site) -> None:
 def test_a_booking_is_reserved_within_and_spent_and_logged_after(site: Site) -> None:
     spend(site, 1, lambda: (states(site) == [State.RESERVED] and not logged(site)) or pytest.fail())
     assert states(site) == [State.SPENT]
-    (entry,) = read_entries(site.home.audit, site.keys.public)
+    (entry,) = happened(site.home.audit, site.keys.public)
     assert entry.event is Event.BUDGET_SPENT
     said = {key: entry.details[key] for key in ("booking", "plan", "round", "release", "delta", "noise")}
     assert said == {
