@@ -20,7 +20,7 @@ from policies.events import Event
 from policies.files import canonical_json, sha256_hex, write_whole
 from policies.guard import Server
 
-WAIT_FOR_SITES_S = 60.0
+WAIT_FOR_SITES_S = 180.0
 _PATIENCE_S = 60.0  # for an answer about tree heads
 
 
