@@ -59,7 +59,7 @@ def write_evidence(
         raise InputError("this folder is not empty", "Name a new one.", file=out)
     beside = out.with_name(f".{out.name}.part")
     size, note = _tree_head(view, chosen[-1], key, cosigned)
-    _, signed = open_note(note, _verifiers(key, witnesses))
+    _, signed = open_note(note, [Verifier(key), *(Verifier(one, Kind.COSIGNATURE) for one in witnesses)])
     with storage_errors(out):
         shutil.rmtree(beside, ignore_errors=True)
         for sequence in chosen:
@@ -95,12 +95,16 @@ def verify_evidence(folder: Path, key: PublicKey, witnesses: Sequence[PublicKey]
         IntegrityError: the tree head is not the log's, or naming the first entry that was not logged as it is there.
     """
     proofs = sorted((folder / _ENTRIES).glob("*.tlog-proof"), key=lambda path: (len(path.stem), path.stem))
-    text, signed = open_note(_checkpoint(folder), _verifiers(key, witnesses))
-    if Verifier(key) not in signed or Checkpoint.parse(text).origin != key.name or not proofs:
+    own = _own_keys(key)  # evidence from before a rotation is signed by a former key
+    text, signed = open_note(_checkpoint(folder), [*own, *(Verifier(one, Kind.COSIGNATURE) for one in witnesses)])
+    if signed.keys().isdisjoint(own) or Checkpoint.parse(text).origin != key.name or not proofs:
         raise IntegrityError(f"{folder / _CHECKPOINT}: it is not a tree head of the log of '{key.name}' with entries")
+    unproved = {path.stem for path in (folder / _ENTRIES).glob("*.json")} - {path.stem for path in proofs}
+    if unproved:
+        raise IntegrityError(f"{folder / _ENTRIES / min(unproved)}.json: there is no proof of this entry")
     for path in proofs:
         try:
-            _check_entry(path, text, key)
+            _check_entry(path, text, own)
         except FileNotFoundError:
             raise IntegrityError(f"{path.with_suffix('.json')}: the entry is missing") from None
         except IntegrityError as error:
@@ -108,13 +112,13 @@ def verify_evidence(folder: Path, key: PublicKey, witnesses: Sequence[PublicKey]
     return Checked(key.name, len(proofs), tuple(sorted(one.key.name for one in signed)))
 
 
-def _check_entry(path: Path, head: bytes, key: PublicKey) -> None:
+def _check_entry(path: Path, head: bytes, own: Sequence[Verifier]) -> None:
     proof = Proof.parse(path.read_bytes())
     if str(proof.index) != path.stem:
         raise IntegrityError(f"it is about entry {proof.index}")
     if not proof.note.startswith(head + b"\n"):
         raise IntegrityError(f"it leads to another tree head than that in '{_CHECKPOINT}'")
-    proof.check(path.with_suffix(".json").read_bytes(), [Verifier(key)])
+    proof.check(path.with_suffix(".json").read_bytes(), own)
 
 
 def _tree_head(view: LogView, newest: int, key: PublicKey, cosigned: bytes) -> tuple[int, bytes]:
@@ -126,8 +130,8 @@ def _tree_head(view: LogView, newest: int, key: PublicKey, cosigned: bytes) -> t
     return (head.size, cosigned) if newest < head.size and view.continues(head) else (view.size, view.note)
 
 
-def _verifiers(key: PublicKey, witnesses: Iterable[PublicKey]) -> list[Verifier]:
-    return [Verifier(key), *(Verifier(one, Kind.COSIGNATURE) for one in witnesses)]
+def _own_keys(key: PublicKey) -> list[Verifier]:
+    return [Verifier(key), *(Verifier(PublicKey(key.name, raw)) for raw in key.former)]
 
 
 def _checkpoint(folder: Path) -> bytes:

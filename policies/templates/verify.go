@@ -32,6 +32,11 @@ func main() {
 	if len(proofs) == 0 {
 		refuse(folder + ": no proofs here")
 	}
+	entries, err := filepath.Glob(filepath.Join(folder, "entries", "*.json"))
+	check(err, folder)
+	if len(entries) != len(proofs) {
+		refuse(fmt.Sprintf("%s: %d entries and %d proofs", folder, len(entries), len(proofs)))
+	}
 	for _, path := range proofs {
 		checkEntry(path, verifier)
 	}

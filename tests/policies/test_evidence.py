@@ -109,7 +109,13 @@ def move_entry(out: Path) -> None:
     path.write_bytes(path.read_bytes().replace(b"index 699", b"index 698"))
 
 
-TAMPERED = pytest.mark.parametrize("tamper", [flip_entry, change_size, remove_entry, swap_entries, move_entry])
+def smuggle_entry(out: Path) -> None:
+    (out / "entries/99.json").write_text('{"forged":1}')
+
+
+TAMPERED = pytest.mark.parametrize(
+    "tamper", [smuggle_entry, flip_entry, change_size, remove_entry, swap_entries, move_entry]
+)
 
 
 @needs_go
@@ -298,3 +304,11 @@ def test_a_tree_head_that_somebody_else_signed_proves_nothing(made: tuple[Path, 
     forged = Proof(proof.index, proof.path, sign_note(view.signed.text(), other))
     with pytest.raises(IntegrityError, match="unknown key"):
         forged.check(view.line(3), [Verifier(made[1].public)])
+
+
+def test_evidence_from_before_a_rotation_holds_by_the_former_key(made: tuple[Path, KeyRing], out: Path) -> None:
+    former = made[1].public
+    newer = PublicKey("north", bytes(32), former=(former.raw,))
+    assert verify_evidence(out, newer).entries == 4
+    with pytest.raises(IntegrityError):
+        verify_evidence(out, PublicKey("north", bytes(32)))
