@@ -26,9 +26,9 @@ from policies.files import OWNER_ONLY, canonical_json, file_sha256, sha256_hex, 
 from policies.guard import Site
 from policies.keys import PublicKey
 from policies.legal import CATEGORIES
+from policies.signed import read_signed, signed
 from privacy.guards.certificate import CONFIDENCE, Mark, Sample, Stratum, agreement, bounds, united
 from privacy.text.marks import MARK
-from privacy.vault.signed import read_signed, signed
 
 REVIEWERS = 2
 _ID_BYTES = 6

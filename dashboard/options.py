@@ -89,7 +89,8 @@ def chosen_key(site: str, key: Path | None, workspace: Path | None) -> PublicKey
         InputError: the file cannot be read.
         IntegrityError: it holds no key, or there is none.
     """
-    from policies.keys import open_public, public_key_from_pem
+    from policies.keys import open_public
+    from policies.notes import read_key
 
     if key is None:
         folder = Workspace.find(workspace).site(site).keys
@@ -97,10 +98,7 @@ def chosen_key(site: str, key: Path | None, workspace: Path | None) -> PublicKey
             hint = "Name the site's public key with --key; it is the file public.pem beside its others."
             raise InputError(f"signed by '{site}', which is no site of this workspace", hint)
         return open_public(folder, site)
-    try:
-        return public_key_from_pem(site, key.read_bytes())
-    except OSError:
-        raise InputError("cannot be read", "Name the site's public key.", file=key) from None
+    return read_key(key, site)
 
 
 def chosen_purpose(workspace: Workspace, code: str, action: Action) -> Purpose:

@@ -16,9 +16,9 @@ from policies.events import Event
 from policies.files import sha256_hex
 from policies.grants import Grant
 from policies.guard import Site
+from policies.typed import checked_words
 
 MOST_MINUTES = 240
-LONGEST_TEXT = 2000
 _ID_BYTES = 6
 
 
@@ -33,7 +33,7 @@ def start(site: Site, patient: str, reason: str, minutes: int) -> Grant:
     if not 1 <= minutes <= MOST_MINUTES:
         raise InputError(f"{minutes} minutes", f"Break the glass for 1 to {MOST_MINUTES} minutes.")
     grants, now, grant_id = site.guard.grants, datetime.now(UTC), secrets.token_hex(_ID_BYTES)
-    sealed = grants.seal(grant_id, "reason", _checked(reason, "reason"))
+    sealed = grants.seal(grant_id, "reason", checked_words(reason, "reason"))
     grant = Grant(grant_id, patient, site.guard.actor, _text(now), _text(now + timedelta(minutes=minutes)), sealed)
     data = grants.signed(grant)
     _log(site, grant, Event.BREAK_GLASS_STARTED, data)  # first: no access without a review that is owed
@@ -56,7 +56,7 @@ def review(site: Site, grant_id: str, finding: str) -> Grant:
         raise AccessDenied(f"break-glass grant {grant.id} is your own, and two persons are needed")
     if grant.reviewed and grant.id not in grants.owed():
         raise InputError(f"break-glass grant {grant.id} was reviewed by '{grant.reviewer}' already", "Choose another.")
-    sealed = grants.seal(grant.id, "finding", _checked(finding, "finding"))
+    sealed = grants.seal(grant.id, "finding", checked_words(finding, "finding"))
     done = replace(grant, reviewer=site.guard.actor, reviewed=_text(datetime.now(UTC)), finding=sealed)
     data = grants.signed(done)
     grants.write(done, data)  # first: a review that is no longer owed has ended the access
@@ -76,12 +76,6 @@ def _log(site: Site, grant: Grant, event: Event, data: bytes) -> None:
     site.guard.record(
         event, grant=grant.id, patient=grant.patient, by=grant.actor, expires=grant.expires, sha256=sha256_hex(data)
     )
-
-
-def _checked(words: str, what: str) -> str:
-    if not 0 < len(words.strip()) <= LONGEST_TEXT:
-        raise InputError(f"the {what} has {len(words.strip())} characters", f"Give one of 1 to {LONGEST_TEXT}.")
-    return words.strip()
 
 
 def _text(moment: datetime) -> str:

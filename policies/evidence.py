@@ -15,7 +15,7 @@ from policies.errors import InputError, IntegrityError
 from policies.files import storage_errors, write_whole
 from policies.keys import PublicKey, public_key_pem
 from policies.logview import LogView
-from policies.notes import Checkpoint, Kind, Verifier, open_note
+from policies.notes import Checkpoint, Verifier, cosigners, open_note
 from policies.proof import Proof, prove
 
 _TEMPLATES = {"verify.go": "verify.go", "README.md": "evidence.md"}
@@ -59,7 +59,7 @@ def write_evidence(
         raise InputError("this folder is not empty", "Name a new one.", file=out)
     beside = out.with_name(f".{out.name}.part")
     size, note = _tree_head(view, chosen[-1], key, cosigned)
-    _, signed = open_note(note, [Verifier(key), *(Verifier(one, Kind.COSIGNATURE) for one in witnesses)])
+    _, signed = open_note(note, [Verifier(key), *cosigners(witnesses)])
     with storage_errors(out):
         shutil.rmtree(beside, ignore_errors=True)
         for sequence in chosen:
@@ -95,8 +95,8 @@ def verify_evidence(folder: Path, key: PublicKey, witnesses: Sequence[PublicKey]
         IntegrityError: the tree head is not the log's, or naming the first entry that was not logged as it is there.
     """
     proofs = sorted((folder / _ENTRIES).glob("*.tlog-proof"), key=lambda path: (len(path.stem), path.stem))
-    own = _own_keys(key)  # evidence from before a rotation is signed by a former key
-    text, signed = open_note(_checkpoint(folder), [*own, *(Verifier(one, Kind.COSIGNATURE) for one in witnesses)])
+    own = [Verifier(one) for one in key.every]  # evidence from before a rotation is signed by a former key
+    text, signed = open_note(_checkpoint(folder), [*own, *cosigners(witnesses)])
     if signed.keys().isdisjoint(own) or Checkpoint.parse(text).origin != key.name or not proofs:
         raise IntegrityError(f"{folder / _CHECKPOINT}: it is not a tree head of the log of '{key.name}' with entries")
     unproved = {path.stem for path in (folder / _ENTRIES).glob("*.json")} - {path.stem for path in proofs}
@@ -128,10 +128,6 @@ def _tree_head(view: LogView, newest: int, key: PublicKey, cosigned: bytes) -> t
     except IntegrityError:  # there is none, or a former key signed it
         return view.size, view.note
     return (head.size, cosigned) if newest < head.size and view.continues(head) else (view.size, view.note)
-
-
-def _own_keys(key: PublicKey) -> list[Verifier]:
-    return [Verifier(key), *(Verifier(PublicKey(key.name, raw)) for raw in key.former)]
 
 
 def _checkpoint(folder: Path) -> bytes:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -36,6 +37,17 @@ class _Session:
     entry: Entry
 
 
+def owed_reviews(entries: Iterable[Entry]) -> dict[str, Entry]:
+    """Of each breaking of the glass that nobody reviewed, by its grant, the entry about its start."""
+    started, reviewed = dict[str, Entry](), set[str]()
+    for entry in entries:
+        if entry.event is Event.BREAK_GLASS_STARTED:
+            started[entry.details["grant"]] = entry
+        elif entry.event is Event.BREAK_GLASS_REVIEWED:
+            reviewed.add(entry.details["grant"])
+    return {grant: entry for grant, entry in started.items() if grant not in reviewed}
+
+
 class Watch:
     """Sees the entries of a log one after the other."""
 
@@ -43,8 +55,7 @@ class Watch:
         self._view = view
         self._next: dict[int, int] = {}  # of each session, the number that its next entry should have
         self._services: dict[str, _Session] = {}
-        self._glass: dict[str, Entry] = {}  # breakings of the glass, by grant
-        self._reviewed: set[str] = set()
+        self._glass: list[Entry] = []  # about breakings of the glass
         self._before: Entry | None = None
         self._warnings: list[str] = []
 
@@ -74,8 +85,7 @@ class Watch:
         )
         owed = (
             f"entry {entry.sequence}: nobody has reviewed why '{entry.actor}' broke the glass (grant {grant})"
-            for grant, entry in self._glass.items()
-            if grant not in self._reviewed
+            for grant, entry in owed_reviews(self._glass).items()
         )
         return Findings(self._view.signed, self._view.first, (*self._warnings, *self._unsigned(), *silent, *owed))
 
@@ -111,10 +121,8 @@ class Watch:
             self._services[entry.session].entry = entry
 
     def _look_at_glass(self, entry: Entry) -> None:
-        if entry.event is Event.BREAK_GLASS_STARTED:
-            self._glass[entry.details["grant"]] = entry
-        elif entry.event is Event.BREAK_GLASS_REVIEWED:
-            self._reviewed.add(entry.details["grant"])
+        if entry.event in (Event.BREAK_GLASS_STARTED, Event.BREAK_GLASS_REVIEWED):
+            self._glass.append(entry)
 
     def _look_at_pruning(self, entry: Entry) -> None:
         """The policy's years from the day, as ISO 8601 text, must have passed when it was done."""

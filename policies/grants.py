@@ -7,16 +7,18 @@ site's own key.
 from __future__ import annotations
 
 import base64
-import json
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
+from pathlib import Path
 
 from policies.audit import entries
 from policies.errors import InputError, IntegrityError
-from policies.events import Entry, Event
-from policies.files import OWNER_ONLY, canonical_json, write_whole
+from policies.events import Entry
+from policies.files import OWNER_ONLY, write_whole
+from policies.findings import owed_reviews
 from policies.keys import KeyRing
 from policies.retention import releases_of
+from policies.signed import read_signed, signed
 from policies.workspace import Home, checked_name
 
 _KIND = "break_glass"
@@ -58,7 +60,7 @@ class Grants:
 
     def every(self) -> list[Grant]:
         """All of them, the oldest first, also those whose file is gone; raises IntegrityError where one was edited."""
-        found = {path.stem: self._read(path.read_bytes(), path.stem) for path in self.home.all_grants.glob("*/*.json")}
+        found = {path.stem: self._read(path) for path in self.home.all_grants.glob("*/*.json")}
         logged = {grant_id: _as_logged(entry) for grant_id, entry in self.owed().items()}
         return sorted((logged | found).values(), key=lambda grant: (grant.started, grant.id))
 
@@ -68,10 +70,7 @@ class Grants:
         Raises:
             IntegrityError: the log does not verify.
         """
-        logged = releases_of(entries(self.home.audit, self.keys.public))
-        reviewed = {entry.details["grant"] for entry in logged if entry.event is Event.BREAK_GLASS_REVIEWED}
-        started = {entry.details["grant"]: entry for entry in logged if entry.event is Event.BREAK_GLASS_STARTED}
-        return {grant_id: entry for grant_id, entry in started.items() if grant_id not in reviewed}
+        return owed_reviews(releases_of(entries(self.home.audit, self.keys.public)))
 
     def open_reviews(self) -> int:
         """How many of them nobody has reviewed, by the log."""
@@ -79,8 +78,7 @@ class Grants:
 
     def active(self, actor: str, patient: str) -> Grant | None:
         """The grant that lets this account in now; raises IntegrityError where one of this account was edited."""
-        paths = self.home.grants(actor, patient).glob("*.json")
-        grants = [self._read(path.read_bytes(), path.stem) for path in paths]
+        grants = [self._read(path) for path in self.home.grants(actor, patient).glob("*.json")]
         fitting = (grant for grant in grants if (grant.actor, grant.patient) == (actor, patient) and grant.active)
         return next(fitting, None)
 
@@ -88,15 +86,14 @@ class Grants:
         """From its file, or from the log; raises InputError where there is none, IntegrityError where it was edited."""
         path = next(self.home.all_grants.glob(f"*/{checked_name(grant_id, 'grant')}.json"), None)
         if path is not None:
-            return self._read(path.read_bytes(), grant_id)
+            return self._read(path)
         if grant_id in (owed := self.owed()):
             return _as_logged(owed[grant_id])
         raise InputError(f"there is no break-glass grant {grant_id}", "See 'confide break-glass list'.")
 
     def signed(self, grant: Grant) -> bytes:
-        """The file of a grant; the signature covers its kind, so that nothing else passes for one."""
-        body = {_KIND: asdict(grant)}
-        return canonical_json({**body, "ed25519": self.keys.sign(canonical_json(body)).hex()})
+        """The file of a grant."""
+        return signed(self.keys, _KIND, asdict(grant))
 
     def write(self, grant: Grant, data: bytes) -> None:
         write_whole(self.home.grants(grant.actor, grant.patient) / f"{grant.id}.json", data, OWNER_ONLY)
@@ -115,15 +112,10 @@ class Grants:
             return ""
         return self.keys.unseal(base64.b64decode(sealed), f"{_KIND} {grant_id} {what}").decode()
 
-    def _read(self, data: bytes, grant_id: str) -> Grant:
-        try:
-            document = json.loads(data)
-            body, signature = document[_KIND], bytes.fromhex(document["ed25519"])
-        except (ValueError, KeyError, TypeError):
-            raise IntegrityError(f"the break-glass grant {grant_id} cannot be read") from None
-        self.keys.public.verify_document(signature, canonical_json({_KIND: body}))
-        if body["id"] != grant_id:
-            raise IntegrityError(f"the file of break-glass grant {grant_id} holds another grant, {body['id']}")
+    def _read(self, path: Path) -> Grant:
+        body = read_signed(path, _KIND, self.keys.public)
+        if body["id"] != path.stem:
+            raise IntegrityError(f"the file of break-glass grant {path.stem} holds another grant, {body['id']}")
         return Grant(**body)
 
 

@@ -12,18 +12,16 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
-from cryptography.exceptions import InvalidTag
-from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
 from policies.errors import IntegrityError
 from policies.files import OWNER_ONLY, canonical_json, refuse_readable, write_whole
 from policies.passphrase import lock, needed_passphrase, unlock
+from policies.sealing import seal, unseal
 
 WRAPPING_VARIABLE, NEXT_WRAPPING_VARIABLE = "CONFIDE_KEK", "CONFIDE_KEK_NEXT"
 KEY_BYTES = 32
-_NONCE_BYTES = 12
 _VERSION = 1
 
 
@@ -90,8 +88,7 @@ def write_secrets(path: Path, holder: str, secrets: Secrets, kept: Kept, passphr
         wrapping |= {"key": base64.b64encode(secrets.wrapping).decode()}
     others = {name: getattr(secrets, name).hex() for name in ("signing", "sealing", "pseudonyms")}
     body = canonical_json({**others, "former": [key.hex() for key in secrets.former]})
-    nonce = os.urandom(_NONCE_BYTES)
-    sealed = nonce + AESGCM(_sealing(secrets.wrapping)).encrypt(nonce, body, _context(holder))
+    sealed = seal(_sealing(secrets.wrapping), body, _context(holder))
     document = {"version": _VERSION, "wrapping": wrapping, "secrets": base64.b64encode(sealed).decode()}
     write_whole(path, canonical_json(document) + b"\n", OWNER_ONLY)
 
@@ -108,12 +105,10 @@ def read_secrets(path: Path, holder: str, variable: str = WRAPPING_VARIABLE) -> 
     document = _document(path)
     try:
         wrapping = _wrapping(document["wrapping"], path, holder, variable)
-        sealed = base64.b64decode(document["secrets"])
-        body = AESGCM(_sealing(wrapping)).decrypt(sealed[:_NONCE_BYTES], sealed[_NONCE_BYTES:], _context(holder))
-        found = json.loads(body)
+        found = json.loads(unseal(_sealing(wrapping), base64.b64decode(document["secrets"]), _context(holder)))
         signing, sealing, pseudonyms = (bytes.fromhex(found[name]) for name in ("signing", "sealing", "pseudonyms"))
         return Secrets(wrapping, signing, sealing, pseudonyms, tuple(map(bytes.fromhex, found["former"])))
-    except (InvalidTag, ValueError, KeyError, TypeError):
+    except (ValueError, KeyError, TypeError):
         why = f"was altered, is not of '{holder}', or the wrapping key is another"
         raise IntegrityError(f"{path}: {why}", "Restore it from its backup.") from None
 

@@ -9,10 +9,9 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from cryptography.exceptions import InvalidSignature, InvalidTag, UnsupportedAlgorithm
+from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
-from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from policies.errors import IntegrityError
 from policies.files import storage_errors, write_whole
@@ -26,10 +25,10 @@ from policies.keyfile import (
     write_secrets,
 )
 from policies.passphrase import given_passphrase
+from policies.sealing import seal, unseal
 
 RING = "ring.key"
 PUBLIC = "public.pem"  # for others: what verifies this holder's signatures
-_NONCE_BYTES = 12
 _PEM_END = b"-----END PUBLIC KEY-----"
 
 
@@ -45,6 +44,11 @@ class PublicKey:
     raw: bytes
     former: tuple[bytes, ...] = field(default=(), compare=False)
 
+    @property
+    def every(self) -> tuple[PublicKey, ...]:
+        """This key and the former ones, each by itself."""
+        return (self, *(PublicKey(self.name, raw) for raw in self.former))
+
     def verify(self, signature: bytes, message: bytes) -> None:
         """Raises IntegrityError where the signature is not this key's over this message."""
         if not _signed_by(self.raw, signature, message):
@@ -52,7 +56,7 @@ class PublicKey:
 
     def verify_document(self, signature: bytes, message: bytes) -> None:
         """As `verify`, and a document that a former key signed before it was replaced still holds."""
-        if not any(_signed_by(raw, signature, message) for raw in (self.raw, *self.former)):
+        if not any(_signed_by(key.raw, signature, message) for key in self.every):
             raise IntegrityError(f"the signature of '{self.name}' does not verify")
 
 
@@ -84,7 +88,7 @@ class KeyRing:
     @property
     def former(self) -> tuple[PublicKey, ...]:
         """The public keys that this ring signed with before, the newest first."""
-        return tuple(PublicKey(self.name, raw) for raw in self.secrets.former)
+        return self.public.every[1:]
 
     def sign(self, message: bytes) -> bytes:
         return self._signing.sign(message)
@@ -98,8 +102,7 @@ class KeyRing:
         Returns:
             The nonce, of 12 bytes, and the ciphertext.
         """
-        nonce = os.urandom(_NONCE_BYTES)
-        return nonce + AESGCM(self.secrets.sealing).encrypt(nonce, data, context.encode())
+        return seal(self.secrets.sealing, data, context.encode())
 
     def unseal(self, sealed: bytes, context: str) -> bytes:
         """What `seal` sealed, also before a rotation.
@@ -108,8 +111,8 @@ class KeyRing:
             IntegrityError: it was altered or cut short, the key is another, or it stands where it does not belong.
         """
         try:
-            return AESGCM(self.secrets.sealing).decrypt(sealed[:_NONCE_BYTES], sealed[_NONCE_BYTES:], context.encode())
-        except (InvalidTag, ValueError):
+            return unseal(self.secrets.sealing, sealed, context.encode())
+        except ValueError:
             raise IntegrityError(f"what '{self.name}' sealed was altered, or is another's") from None
 
     @property
@@ -192,7 +195,7 @@ def alone_in(folder: Path) -> Iterator[None]:
 def public_key_pem(key: PublicKey) -> bytes:
     """The key as others read it (SubjectPublicKeyInfo, RFC 8410), and after it the former ones."""
     encoding, form = serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo
-    keys = (Ed25519PublicKey.from_public_bytes(raw) for raw in (key.raw, *key.former))
+    keys = (Ed25519PublicKey.from_public_bytes(one.raw) for one in key.every)
     return b"".join(public.public_bytes(encoding, form) for public in keys)
 
 

@@ -59,6 +59,11 @@ class Verifier:
         return found
 
 
+def cosigners(keys: Iterable[PublicKey]) -> list[Verifier]:
+    """What verifies the cosignatures of witnesses."""
+    return [Verifier(key, Kind.COSIGNATURE) for key in keys]
+
+
 def read_key(file: Path, name: str) -> PublicKey:
     """The key in a file: a verifier key, or PEM, which says no name and is taken for that of `name`.
 

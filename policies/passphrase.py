@@ -11,18 +11,17 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from cryptography.exceptions import InvalidTag
-from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from cryptography.hazmat.primitives.kdf.argon2 import Argon2id
 
 from policies.errors import InputError, IntegrityError
 from policies.files import refuse_readable
+from policies.sealing import seal, unseal
 
 PASSPHRASE_VARIABLE, PASSPHRASE_FILE_VARIABLE = "CONFIDE_PASSPHRASE", "CONFIDE_PASSPHRASE_FILE"
 SHORTEST_PASSPHRASE = 12
 # RFC 9106, section 4, second recommended option.
 _COST = {"iterations": 3, "lanes": 4, "memory_kib": 64 * 1024}
-_SALT_BYTES, _NONCE_BYTES, _KEY_BYTES = 16, 12, 32
+_SALT_BYTES, _KEY_BYTES = 16, 32
 
 
 def lock(secret: bytes, passphrase: str, context: bytes) -> dict[str, Any]:
@@ -34,9 +33,8 @@ def lock(secret: bytes, passphrase: str, context: bytes) -> dict[str, Any]:
     Returns:
         What to keep: salt, cost and ciphertext, all of which may be read by anybody.
     """
-    salt, nonce = os.urandom(_SALT_BYTES), os.urandom(_NONCE_BYTES)
-    sealed = AESGCM(_derived(passphrase, salt, **_COST)).encrypt(nonce, secret, context)
-    return {"salt": _text(salt), **_COST, "sealed": _text(nonce + sealed)}
+    salt = os.urandom(_SALT_BYTES)
+    return {"salt": _text(salt), **_COST, "sealed": _text(seal(_derived(passphrase, salt, **_COST), secret, context))}
 
 
 def unlock(kept: Mapping[str, Any], passphrase: str, context: bytes) -> bytes:
@@ -47,10 +45,9 @@ def unlock(kept: Mapping[str, Any], passphrase: str, context: bytes) -> bytes:
     """
     try:
         cost = {name: int(kept[name]) for name in _COST}
-        sealed = base64.b64decode(kept["sealed"])
         key = _derived(passphrase, base64.b64decode(kept["salt"]), **cost)
-        return AESGCM(key).decrypt(sealed[:_NONCE_BYTES], sealed[_NONCE_BYTES:], context)
-    except (InvalidTag, ValueError, KeyError, TypeError, MemoryError):
+        return unseal(key, base64.b64decode(kept["sealed"]), context)
+    except (ValueError, KeyError, TypeError, MemoryError):
         raise IntegrityError("the passphrase does not open the keys, or their file was altered") from None
 
 

@@ -13,7 +13,7 @@ from typing import Any
 from policies.audit import AuditLog
 from policies.errors import InputError
 from policies.events import Event
-from policies.files import flush_folder, sha256_hex, storage_errors
+from policies.files import flush_folder, storage_errors
 from policies.keyfile import (
     NEXT_WRAPPING_VARIABLE,
     WRAPPING_VARIABLE,
@@ -27,6 +27,7 @@ from policies.keyfile import (
 )
 from policies.keys import RING, KeyRing, alone_in, open_keys, publish_key
 from policies.passphrase import checked_passphrase
+from policies.sealing import key_id
 from policies.succession import hand_over
 from policies.workspace import Home
 
@@ -117,11 +118,6 @@ def protect(folder: Path, name: str, passphrase: str | None, record: Callable[[]
         new = passphrase if passphrase is None else checked_passphrase(passphrase)
         record()
         write_secrets(folder / RING, name, secrets, Kept.FILE if new is None else Kept.PASSPHRASE, new)
-
-
-def key_id(wrapping: bytes) -> str:
-    """What names a wrapping key in the log and tells nothing of it."""
-    return sha256_hex(b"confide vault\0" + wrapping)[:16]
 
 
 def _write_next_wrapping(folder: Path, ready: Path, old: KeyRing) -> None:

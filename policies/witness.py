@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import fcntl
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from http import HTTPStatus
 from pathlib import Path
@@ -19,7 +19,7 @@ from policies.files import storage_errors, write_whole
 from policies.guard import Site
 from policies.keys import PublicKey
 from policies.logview import LogView, held
-from policies.notes import Checkpoint, Kind, Verifier, cosignature_line, open_note
+from policies.notes import Checkpoint, Verifier, cosignature_line, cosigners, open_note
 from policies.policy import Witnesses
 from policies.proof import decimal, hash_lines, parse_hashes
 from policies.tlog import EMPTY_ROOT, check_consistency
@@ -94,7 +94,7 @@ class Witness:
         note, keys = kept_head(self._latest(origin)), self._site.keys
         if not note:
             return Checkpoint(origin, 0, EMPTY_ROOT)
-        return Checkpoint.parse(open_note(note, _cosigners((keys.public, *keys.former)))[0])
+        return Checkpoint.parse(open_note(note, cosigners(keys.public.every))[0])
 
     def cosign(self, asked: Submission) -> bytes:
         """A cosignature line, after every check of C2SP tlog-witness; the own log says what was cosigned.
@@ -184,13 +184,13 @@ def attach(site: Site, note: bytes, cosignatures: bytes) -> None:
     """
     text, _ = open_note(note, [Verifier(site.keys.public)])
     head, kept = Checkpoint.parse(text), kept_head(site.home.cosigned)
-    own = [Verifier(key) for key in (site.keys.public, *site.keys.former)]
+    own = [Verifier(key) for key in site.keys.public.every]
     before = Checkpoint.parse(open_note(kept, own)[0]) if kept else Checkpoint(head.origin, 0, EMPTY_ROOT)
     if head.size <= before.size and head != before:
         raise IntegrityError(
             f"witnesses signed {before.size} entries of '{site.name}' before; a tree head of {head.size} cannot follow"
         )
-    witnesses = _cosigners(peers(site.guard.policy.witnesses, site.name).values())
+    witnesses = cosigners(peers(site.guard.policy.witnesses, site.name).values())
     offered = (kept.removeprefix(text + b"\n") if head == before else b"") + cosignatures
     lines = [line for line in dict.fromkeys(offered.splitlines(True)) if _verifies(text + b"\n" + line, witnesses)]
     if not lines:
@@ -220,7 +220,7 @@ def check_quorum(view: LogView, cosigned: Path, own: PublicKey, rule: Witnesses)
     Raises:
         IntegrityError: too few did, or the log is another than the one that they saw.
     """
-    witnesses = _cosigners(peers(rule, own.name).values())
+    witnesses = cosigners(peers(rule, own.name).values())
     note = kept_head(cosigned)
     if not note:
         if rule.needed:
@@ -249,10 +249,6 @@ def peers(rule: Witnesses, own: str) -> dict[str, PublicKey]:
 def kept_head(path: Path) -> bytes:
     """A tree head with its cosignatures as it is kept in a file, or nothing."""
     return path.read_bytes() if path.is_file() else b""
-
-
-def _cosigners(keys: Iterable[PublicKey]) -> list[Verifier]:
-    return [Verifier(key, Kind.COSIGNATURE) for key in keys]
 
 
 def _verifies(note: bytes, verifiers: Sequence[Verifier]) -> bool:

@@ -20,11 +20,11 @@ from policies.guard import Site
 from policies.logview import held, look
 from policies.policy import PseudonymKind
 from policies.retention import releases_of
+from policies.signed import read_signed, signed
 from privacy.consent import Consent, Word, allows, merged
 from privacy.identity import master_id
 from privacy.vault.codes import CodeBook
 from privacy.vault.pseudonyms import Pseudonyms
-from privacy.vault.signed import read_signed, signed
 
 _KIND = "consents"
 _EVENTS = (Event.CONSENT_RECORDED, Event.CONSENT_WITHDRAWN)
@@ -74,7 +74,7 @@ def record_consents(site: Site, decided: Mapping[str, Consent], source: str) -> 
     return len(new)
 
 
-def consents(site: Site) -> dict[str, Consent]:
+def consents(site: Site) -> Mapping[str, Consent]:
     """The last words of every patient of a site, by pseudonym; who said nothing is not in it.
 
     Raises:
@@ -90,7 +90,7 @@ def consents(site: Site) -> dict[str, Consent]:
             found[patient] = merged(found.get(patient, {}), _from_json(entry.details["words"]))
     if found is not book or view.size - fresh > _LAG:
         _write(site, found, view.size)
-    return dict(found)
+    return found
 
 
 def denied(site: Site, patient: str) -> frozenset[Purpose]:

@@ -47,6 +47,7 @@ class FhirSource:
     _doubled: dict[str, Place] = field(default_factory=dict, repr=False)
     _foreign: set[Path] = field(default_factory=set, repr=False)
     _documents: set[Path] = field(default_factory=set, repr=False)
+    _consents: list[Place] = field(default_factory=list, repr=False)
     _opened: dict[Place, dict[str, Mapping[str, Any]]] = field(default_factory=dict, repr=False)
 
     def records(self) -> Iterator[RawRecord | Problem]:
@@ -82,10 +83,9 @@ class FhirSource:
 
     def consents(self) -> Iterator[Mapping[str, Any]]:
         """Every Consent resource."""
-        for path in self.paths:
-            for _, chunk in self._chunks(path):
-                if chunk is not None and b'"Consent"' in chunk:
-                    yield from (r for r in _resources(chunk) if r.get("resourceType") == "Consent")
+        for place in self._consents:
+            chunk = _chunk_at(place, place.path in self._documents)
+            yield from (r for r in _resources(chunk) if r.get("resourceType") == "Consent")
 
     def _index(self) -> None:
         hashes: dict[str, str] = {}
@@ -96,6 +96,8 @@ class FhirSource:
             for place, chunk in self._chunks(path):
                 if chunk is None or b'"resourceType"' in chunk:
                     self._foreign.discard(path)
+                if chunk is not None and b'"Consent"' in chunk:
+                    self._consents.append(place)
                 for resource in _resources(chunk) if chunk and b'"Patient"' in chunk else ():
                     kind = resource.get("resourceType")
                     if kind == "Patient" and isinstance(resource.get("id"), str) and _is_person(resource):
@@ -232,11 +234,15 @@ def _resources(chunk: bytes) -> Iterator[Mapping[str, Any]]:
         yield value
 
 
-def _patients_at(place: Place, is_document: bool) -> dict[str, Mapping[str, Any]]:
+def _chunk_at(place: Place, is_document: bool) -> bytes:
     with place.path.open("rb") as stream:
         stream.seek(place.offset)
-        chunk = stream.read() if is_document else stream.readline()
-    return {str(r.get("id")): r for r in _resources(chunk) if r.get("resourceType") == "Patient"}
+        return stream.read() if is_document else stream.readline()
+
+
+def _patients_at(place: Place, is_document: bool) -> dict[str, Mapping[str, Any]]:
+    resources = _resources(_chunk_at(place, is_document))
+    return {str(r.get("id")): r for r in resources if r.get("resourceType") == "Patient"}
 
 
 def _is_person(resource: Mapping[str, Any]) -> bool:

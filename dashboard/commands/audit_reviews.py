@@ -19,7 +19,6 @@ from dashboard.logs import (
     one_permitted,
 )
 from dashboard.options import JsonOption, WorkspaceOption
-from policies.errors import InputError
 from policies.workspace import Workspace
 
 
@@ -92,16 +91,12 @@ def prune(
 
     [dim]Example: confide audit prune --before 2020-01-01[/]
     """
-    from datetime import date
-
     from dashboard.console import say
     from policies.access import Action
     from policies.retention import prune as delete
+    from policies.typed import day_of
 
-    try:
-        day = date.fromisoformat(before)
-    except ValueError:
-        raise InputError(f"'{before}' is no day", "Write it as YYYY-MM-DD.") from None
+    day = day_of(before)
     holder = one_permitted(Workspace.existing(workspace), site, Action.PRUNE_AUDIT)
     done = delete(holder.guard.log, day, holder.guard.policy.audit.keep_years)
     say(f"{done.until - done.first} entries deleted, {done.carried} carried forward")

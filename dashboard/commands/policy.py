@@ -161,12 +161,11 @@ def _facts(site: Site) -> Facts:
 
 
 def _day(since: str | None) -> date:
-    from datetime import UTC, date, datetime, timedelta
+    from datetime import UTC, datetime, timedelta
 
-    try:
-        return date.fromisoformat(since) if since else datetime.now(UTC).date() - timedelta(days=_MONTH)
-    except ValueError:
-        raise InputError(f"'{since}' is no day", "Write it as YYYY-MM-DD.") from None
+    from policies.typed import day_of
+
+    return day_of(since) if since else datetime.now(UTC).date() - timedelta(days=_MONTH)
 
 
 def _row(change: Change, times: int) -> tuple[object, ...]:

@@ -7,12 +7,12 @@ by the hash of its bytes; nothing of a bundle is ever unpacked, written or impor
 from __future__ import annotations
 
 import argparse
-import signal
 import threading
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from federated.node.bundle import approved_bundle
+from federated.node.supervise import stop_on_signals
 from policies.errors import ConfideError
 from policies.events import Event
 from policies.files import sha256_hex
@@ -112,9 +112,7 @@ def main() -> None:
         parser.add_argument(name, required=True)
     parser.add_argument("--parent", type=int, required=True)
     chosen = parser.parse_args()
-    stop = threading.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: stop.set())  # the message in hand is answered first
+    stop = stop_on_signals()  # the message in hand is answered first
     start_parent_process_monitor(chosen.parent)
     serve(open_site(Workspace(Path(chosen.workspace)), chosen.site), chosen.supernode, stop)
 

@@ -6,8 +6,8 @@ import os
 import socket
 import sys
 import threading
-from collections.abc import Iterator, Mapping
-from contextlib import closing, contextmanager
+from collections.abc import Mapping
+from contextlib import closing
 from pathlib import Path
 
 from federated.node.child import Child
@@ -18,7 +18,6 @@ from federated.provision.authority import renew_if_due
 from federated.provision.founding import read_roster
 from federated.provision.membership import membership
 from federated.provision.probe import answers, why_unreachable
-from policies.audit import AuditLog
 from policies.errors import ConfideError, StorageError, TrainingError
 from policies.guard import Server, Site
 from policies.network import call_nobody
@@ -52,7 +51,7 @@ def run_server(server: Server, workspace: Workspace, listen: str, stop: threadin
         server.guard.log.heartbeat()
         return _admit(server, link)
 
-    with _in_log(server.guard.log, "superlink"):
+    with server.guard.log.running("superlink"):
         supervise(folder, [child], {PRIVATE_PORT: link.port}, upkeep, stop)
 
 
@@ -90,7 +89,7 @@ def run_site(site: Site, workspace: Workspace, stop: threading.Event) -> None:
         site.guard.log.heartbeat()
         return why_unreachable(roster.address, folder.authority) or _why_refused(folder.log("supernode"))
 
-    with _in_log(site.guard.log, "supernode"):
+    with site.guard.log.running("supernode"):
         supervise(folder, children, {}, upkeep, stop)
 
 
@@ -126,15 +125,6 @@ def check_free(host: str, port: int) -> None:
             probe.bind((host, port))
     except OSError:
         raise StorageError(f"{host}, port {port}: busy, or no address of this machine") from None
-
-
-@contextmanager
-def _in_log(log: AuditLog, service: str) -> Iterator[None]:
-    log.start(service)
-    try:
-        yield
-    finally:
-        log.stop()
 
 
 def _admit(server: Server, link: Link) -> str:

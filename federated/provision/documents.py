@@ -16,7 +16,7 @@ from pydantic import BaseModel, ValidationError
 from federated.provision.roster import Member, Roster
 from policies.errors import InputError, IntegrityError
 from policies.keys import KeyRing, PublicKey
-from privacy.vault.signed import read_signed, signed
+from policies.signed import read_signed, signed
 
 _INVITATION, _REPLY = "invitation", "reply"
 _Document = TypeVar("_Document", bound=BaseModel)

@@ -15,8 +15,8 @@ from policies.errors import InputError, IntegrityError
 from policies.files import OWNER_ONLY, write_whole
 from policies.guard import Server
 from policies.keys import alone_in
+from policies.signed import read_signed, signed
 from policies.workspace import SERVER, checked_name
-from privacy.vault.signed import read_signed, signed
 
 _ROSTER = "roster"
 _SECRET_BYTES = 32

@@ -16,8 +16,8 @@ from policies.files import OWNER_ONLY, storage_errors, write_whole
 from policies.guard import Site
 from policies.keys import alone_in
 from policies.models import trust
+from policies.signed import read_signed, signed
 from policies.workspace import Workspace
-from privacy.vault.signed import read_signed, signed
 
 _MEMBERSHIP = "membership"
 _SECRET_BYTES = 32

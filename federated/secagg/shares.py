@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping
 
 from Crypto.Protocol.SecretSharing import Shamir
-from cryptography.exceptions import InvalidTag
-from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from federated.secagg.keys import channel_key
 from federated.secagg.session import Session
+from policies import sealing
 from policies.errors import IntegrityError
 
 SHARE_BYTES = 32
 _HALF = 16  # the field of the library has 2^128 elements, so a secret is shared in two halves
-_NONCE_BYTES = 12
 
 
 def split(secret: bytes, threshold: int, count: int) -> tuple[bytes, ...]:
@@ -34,14 +31,9 @@ def combine(shares: Mapping[int, bytes], threshold: int) -> bytes:
 
 
 def seal(session: Session, private: bytes, public: bytes, shares: bytes, *, sender: int, receiver: int) -> bytes:
-    """AES-256-GCM (NIST SP 800-38D) to one receiver.
-
-    Returns:
-        The nonce, of 12 bytes, and the ciphertext.
-    """
-    nonce = os.urandom(_NONCE_BYTES)
-    cipher = AESGCM(channel_key(session, private, public, sender=sender, receiver=receiver))
-    return nonce + cipher.encrypt(nonce, shares, _bound(session, sender, receiver))
+    """AES-256-GCM to one receiver: nonce and ciphertext."""
+    key = channel_key(session, private, public, sender=sender, receiver=receiver)
+    return sealing.seal(key, shares, _bound(session, sender, receiver))
 
 
 def unseal(session: Session, private: bytes, public: bytes, sealed: bytes, *, sender: int, receiver: int) -> bytes:
@@ -50,10 +42,10 @@ def unseal(session: Session, private: bytes, public: bytes, sealed: bytes, *, se
     Raises:
         IntegrityError: it was altered, or sealed for another sender, receiver, plan, round or attempt.
     """
-    cipher = AESGCM(channel_key(session, private, public, sender=sender, receiver=receiver))
+    key = channel_key(session, private, public, sender=sender, receiver=receiver)
     try:
-        shares = cipher.decrypt(sealed[:_NONCE_BYTES], sealed[_NONCE_BYTES:], _bound(session, sender, receiver))
-    except (InvalidTag, ValueError):
+        shares = sealing.unseal(key, sealed, _bound(session, sender, receiver))
+    except ValueError:
         shares = b""
     if len(shares) != 2 * SHARE_BYTES:
         raise IntegrityError(

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass
-from datetime import date
 from enum import StrEnum
 from typing import Any
 
@@ -12,6 +11,7 @@ from policies.access import Purpose
 from policies.errors import InputError
 from policies.events import Entry, Event
 from policies.files import table_of
+from policies.typed import day_of
 
 _LENGTH_OF_A_DAY = len("2026-01-31")
 
@@ -61,8 +61,8 @@ class Filter:
 
     def __post_init__(self) -> None:
         _check_text(self.actor + self.patient)
-        for day in (self.since, self.until):
-            _check_day(day)
+        for day in filter(None, (self.since, self.until)):
+            day_of(day)
         for value, known in ((self.event, Event), (self.purpose, Purpose), (self.outcome, Outcome)):
             if value and value not in list(known):
                 raise InputError(f"no {known.__name__.lower()} '{value}'", f"Use one of: {', '.join(known)}.")
@@ -111,11 +111,3 @@ def _check_text(typed: str) -> None:
         typed.encode()
     except UnicodeEncodeError:  # the terminal gave bytes that are no UTF-8
         raise InputError("an account or a patient that is no text", "Write it in UTF-8.") from None
-
-
-def _check_day(day: str) -> None:
-    try:
-        if day and date.fromisoformat(day).isoformat() != day:
-            raise ValueError
-    except ValueError:
-        raise InputError(f"'{day}' is no day", "Write it as YYYY-MM-DD.") from None

@@ -7,7 +7,6 @@ import random
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from policies.audit import read_entries
 from policies.errors import InputError
 from policies.events import Entry, Event
 from policies.exports.query import Filter
@@ -66,11 +65,9 @@ def sign_off(holder: Server | Site, asked: Filter, found: int, drawn: Sequence[E
 
 def reviews_of(holder: Server | Site) -> list[LogReview]:
     """Every review of a log, the oldest first; raises IntegrityError where one was altered."""
-    folder, key = holder.home.audit, holder.keys.public
-    made = [entry for entry in read_entries(folder, key) if entry.event is Event.LOG_REVIEWED]
-    view = look(folder, key)
+    view = look(holder.home.audit, holder.keys.public)
     reviews = []
-    for entry in made:
+    for entry in (one for one in view.entries() if one.event is Event.LOG_REVIEWED):
         typed = json.loads(holder.keys.unseal(view.sealed(entry), _CONTEXT))
         query = ", ".join(f"{name} {value}" for name, value in typed["query"].items()) or "all entries"
         sample = tuple(entry.details["sample"])

@@ -17,9 +17,9 @@ from policies.errors import ConfideError, InputError, IntegrityError, TrainingEr
 from policies.files import file_sha256
 from policies.keys import KeyRing, PublicKey
 from policies.releases import PATIENT_COUNT, GaussianRelease, PoissonSampled, Release, epsilon_text
+from policies.signed import read_signed, signed
 from privacy.training.accounting import epsilon, pld_epsilon, prv_epsilon
 from privacy.training.randomness import CHACHA20
-from privacy.vault.signed import read_signed, signed
 
 KIND = "confide-dp-certificate-v1"
 PUBLIC_CHECK = "per-patient gradients on public rows"

@@ -14,12 +14,12 @@ from policies.events import Event
 from policies.files import OWNER_ONLY, write_whole
 from policies.guard import Site
 from policies.retention import releases_of
+from policies.signed import claimed_signer, read_signed, signed
 from privacy.consent import refusal
 from privacy.consent_book import record_consents
 from privacy.vault.codes import CodeBook
 from privacy.vault.originals import Holding, Vault
 from privacy.vault.reidentification import request_files
-from privacy.vault.signed import claimed_signer, read_signed, signed
 
 PROOF_VERSION = 1
 NOT_COVERED = (

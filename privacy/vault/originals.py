@@ -11,6 +11,7 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from policies.errors import IntegrityError
 from policies.files import sha256_hex
+from policies.sealing import key_id
 from privacy.vault.database import Database
 from privacy.vault.sealing import seal, sealing_key, unseal
 
@@ -45,7 +46,7 @@ class Vault:
     """
 
     def __init__(self, folder: Path, kek: bytes) -> None:
-        self._kek, self._kek_id = kek, sha256_hex(b"confide vault\0" + kek)[:16]
+        self._kek, self._kek_id = kek, key_id(kek)
         self._database = Database(folder, _SCHEMA)
 
     def put(self, originals: Iterable[tuple[str, str, bytes]]) -> None:

@@ -18,13 +18,13 @@ from policies.errors import AccessDenied, InputError, IntegrityError
 from policies.events import Event
 from policies.files import OWNER_ONLY, sha256_hex, write_whole
 from policies.guard import Site
+from policies.signed import read_signed, signed
+from policies.typed import checked_words
 from privacy.consent_book import denied
 from privacy.vault.originals import Vault
 from privacy.vault.person import Person, person_of
 from privacy.vault.sealing import open_text, open_value, seal_value
-from privacy.vault.signed import read_signed, signed
 
-LONGEST_REASON = 2000
 _KIND = "reidentification_request"
 _ID_BYTES = 6
 
@@ -73,7 +73,9 @@ def request(site: Site, patient: str, purpose: Purpose, reason: str) -> Request:
     site.guard.permit(Action.REQUEST_REIDENTIFICATION, purpose, consent_denied=denied(site, patient))
     if patient not in _vault(site).patients():
         raise InputError("the vault holds no such patient", "Use a pseudonym from the records; one erased is gone.")
-    asked = Request(secrets.token_hex(_ID_BYTES), patient, purpose, site.guard.actor, _text(_now()), _checked(reason))
+    asked = Request(
+        secrets.token_hex(_ID_BYTES), patient, purpose, site.guard.actor, _text(_now()), checked_words(reason, "reason")
+    )
     return _write(site, asked, Event.REIDENTIFICATION_REQUESTED)
 
 
@@ -97,7 +99,11 @@ def refuse(site: Site, request_id: str, reason: str) -> Request:
     """Refuse another person's request; raises as `approve`."""
     asked = _undecided(site, request_id)
     refused = replace(
-        asked, state=State.REFUSED, decider=site.guard.actor, decided=_text(_now()), refusal=_checked(reason)
+        asked,
+        state=State.REFUSED,
+        decider=site.guard.actor,
+        decided=_text(_now()),
+        refusal=checked_words(reason, "reason"),
     )
     return _write(site, refused, Event.REIDENTIFICATION_REFUSED)
 
@@ -203,12 +209,6 @@ def _read(site: Site, request_id: str) -> Request:
     key, patient = _vault(site).key_of(body["patient"]), body["patient"]
     opened = {name: open_value(key, patient, body[name]) for name in ("reason", "refusal")}
     return Request(**{**body, **opened, "purpose": Purpose(body["purpose"]), "state": State(body["state"])})
-
-
-def _checked(reason: str) -> str:
-    if not 0 < len(reason.strip()) <= LONGEST_REASON:
-        raise InputError(f"the reason has {len(reason.strip())} characters", f"Give one of 1 to {LONGEST_REASON}.")
-    return reason.strip()
 
 
 def _vault(site: Site) -> Vault:

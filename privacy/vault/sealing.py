@@ -4,27 +4,25 @@ from __future__ import annotations
 
 import base64
 import binascii
-import os
 import re
 
 from cryptography.exceptions import InvalidTag
-from cryptography.hazmat.primitives.ciphers.aead import AESGCM, AESSIV
+from cryptography.hazmat.primitives.ciphers.aead import AESSIV
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 from cryptography.hazmat.primitives.padding import PKCS7
 
+from policies import sealing
 from policies.errors import IntegrityError
 
-_NONCE_BYTES = 12
 _SIV_KEY_BYTES = 64
 _BLOCK_BITS = 128
 _TOKEN = re.compile(r"\[[A-Z_]+:([\w-]{43,})\]", re.ASCII)
 
 
 def seal(key: bytes, data: bytes, associated: str) -> bytes:
-    """AES-256-GCM (NIST SP 800-38D) under a fresh nonce, which stands first."""
-    nonce = os.urandom(_NONCE_BYTES)
-    return nonce + AESGCM(key).encrypt(nonce, data, associated.encode())
+    """AES-256-GCM under a key of a patient, or under the wrapping key."""
+    return sealing.seal(key, data, associated.encode())
 
 
 def unseal(key: bytes, sealed: bytes, associated: str) -> bytes:
@@ -34,8 +32,8 @@ def unseal(key: bytes, sealed: bytes, associated: str) -> bytes:
         IntegrityError: it was altered or cut short, the key is another, or it stands where it does not belong.
     """
     try:
-        return AESGCM(key).decrypt(sealed[:_NONCE_BYTES], sealed[_NONCE_BYTES:], associated.encode())
-    except (InvalidTag, ValueError):
+        return sealing.unseal(key, sealed, associated.encode())
+    except ValueError:
         raise IntegrityError("an original or a key was altered, or the wrapping key is another") from None
 
 

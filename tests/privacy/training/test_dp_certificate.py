@@ -13,6 +13,7 @@ from policies.errors import ConfideError, InputError, IntegrityError, TrainingEr
 from policies.files import canonical_json
 from policies.keys import KeyRing, create_keys
 from policies.releases import GaussianRelease, PoissonSampled, epsilon_text
+from policies.signed import signed
 from privacy.training.accounting import pld_epsilon, prv_epsilon
 from privacy.training.dp_certificate import (
     KIND,
@@ -29,7 +30,6 @@ from privacy.training.dp_certificate import (
     verify_certificate,
 )
 from privacy.training.randomness import CHACHA20, UNSAFE
-from privacy.vault.signed import signed
 from tests.privacy.audit.test_report import REPORT
 
 PLAN = "ab" * 32
