@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from bench.report import Contestant, Match, Work, digits, json_line, medians, play, ratio_text, start
 from dashboard.console import say, table
-from federated.aggregate import weighted_mean
+from federated.aggregation import weighted_mean
 from federated.secagg import Quantiser, SecureSite, SecureSum, Session, SiteState, Total, known_keys
 from policies.keys import KeyRing, create_keys
 

@@ -43,8 +43,8 @@ class Point:
 
 def made_up(patients: int, layers: int) -> tuple[Cohorts, LabelRule, Classifier]:
     """Three hospitals of the demonstration's making."""
+    from federated.cohort import label_rule
     from federated.drills import made_up_plan
-    from federated.site_round import label_rule
     from federated.twin import Twin
 
     plan = made_up_plan(patients, 8.0, layers=layers)

@@ -21,10 +21,12 @@ from dashboard.commands.deid import count_lines
 from dashboard.commands.extract import show
 from dashboard.commands.train import train_with_progress
 from dashboard.console import console, progress, say, table
+from federated.approval import approve
+from federated.cohort import label_rule
 from federated.compare import PLAIN_EPOCHS, Comparison, Row
 from federated.plan import Plan
 from federated.settings import StudySettings
-from federated.site_round import approve, label_rule, plan_classifier
+from federated.site_round import plan_classifier
 from federated.study import Cohort, approve_everywhere, draft_plan, register_scores
 from policies.errors import BudgetError, InputError
 from policies.files import write_whole

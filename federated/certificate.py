@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
+from federated.approval import approved
 from federated.plan import Plan
-from federated.site_round import approved
 from policies.access import Action, Purpose
 from policies.audit import read_entries
 from policies.errors import IntegrityError, TrainingError

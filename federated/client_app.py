@@ -2,26 +2,25 @@
 
 from __future__ import annotations
 
-import os
 import traceback
 from contextlib import suppress
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 from flwr.app import Context, Message
 from flwr.clientapp import ClientApp
 
-from federated.messages import TrainReply, pack_fields, pack_reply, unpack_fields, unpack_order
-from federated.witnessing import Question, answer
+from federated.messages import Fields, TrainReply, pack_fields, pack_reply, unpack_fields, unpack_order
+from federated.parties import simulated_sites
+from federated.site_questions import ANSWERS
 from policies.errors import ConfideError, IntegrityError
 from policies.events import Event
 from policies.guard import Site, open_site
 from policies.workspace import Workspace
 
-SIMULATED_SITES = "CONFIDE_SIMULATED_SITES"
 _UNEXPECTED = 1
 NO_PLAN = "00" * 32
+PLACE = "place"  # who a node of a simulation is; between machines, its key says so
 
 app = ClientApp()
 
@@ -39,31 +38,37 @@ def train(message: Message, context: Context) -> Message:
         order = unpack_order(message.content)
         plan, round_number = order.plan, order.round
         return pack_reply(train_round(locate_site(context), order), message)
-    except ConfideError as error:
-        code = error.exit_code
-        _note(context, round_number, error)
     except Exception as error:
-        code = _UNEXPECTED
         _note(context, round_number, error)
-    return pack_reply(TrainReply(plan, round_number, _place(context), {}, code), message)
+        return pack_reply(TrainReply(plan, round_number, {}, _code_of(error)), message)
 
 
-def question(asked: Question, message: Message, context: Context) -> Message:
-    """Answer one of the questions by which sites sign each other's tree heads; what cannot be answered is empty."""
-    plan, fields = NO_PLAN, dict[str, Any]()
+def question(asked: str, message: Message, context: Context) -> Message:
+    """Answer one of the server's questions, or give the code of the refusal and nothing else."""
+    plan = NO_PLAN
+    given: Fields = {}
     try:
-        from federated.site_round import approved
-
-        site = locate_site(context)
         plan, given = unpack_fields(message.content)
-        fields = {**answer(site, approved(site, plan).plan, asked, given), "site": _place(context)}
+        fields = ANSWERS[asked](locate_site(context), plan, given)
     except Exception as error:
-        _note(context, 0, error)
+        number = given.get("round", 0)
+        _note(context, number if isinstance(number, int) else 0, error)
+        fields = {"refusal": _code_of(error)}
     return Message(pack_fields(plan, fields), reply_to=message)
 
 
-for _asked in Question:
-    app.query(_asked.value)(partial(question, _asked))
+for _asked in ANSWERS:
+    app.query(_asked)(partial(question, _asked))
+
+
+@app.query(PLACE)
+def place(message: Message, context: Context) -> Message:
+    """The place of a simulated site among those of the simulation."""
+    return Message(pack_fields(NO_PLAN, {PLACE: _place(context)}), reply_to=message)
+
+
+def _code_of(error: Exception) -> int:
+    return error.exit_code if isinstance(error, ConfideError) else _UNEXPECTED
 
 
 def _note(context: Context, round_number: int, error: Exception) -> None:
@@ -84,7 +89,7 @@ def locate_site(context: Context) -> Site:
     """
     name = context.node_config.get("site")
     if name is None:
-        names = [part for part in os.environ.get(SIMULATED_SITES, "").split(",") if part]
+        names = simulated_sites()
         if _place(context) >= len(names):
             raise IntegrityError("this process does not know which site it is")
         name = names[_place(context)]

@@ -23,7 +23,7 @@ from clinical.classifier import (
 )
 from clinical.encoder import Classifier
 from clinical.evaluation.diagnosis import score
-from federated.aggregate import Weights
+from federated.aggregation import Weights
 from federated.plan import Plan
 from federated.step import rounds
 from privacy.training.randomness import SecureRandom

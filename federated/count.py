@@ -8,14 +8,16 @@ import numpy as np
 from safetensors.numpy import load, save
 
 from clinical.manifest import read_manifest
+from federated.approval import check_plan
 from federated.plan import Plan
-from federated.site_round import check_plan, log_release, site_random
+from federated.releasing import log_release, site_random
 from policies.access import Action, Purpose
+from policies.errors import TrainingError
 from policies.files import canonical_json, sha256_hex, write_whole
 from policies.guard import Site
 from policies.ledger import COHORT
 from policies.releases import PATIENT_COUNT
-from privacy.training.budget import one_training, spending
+from privacy.training.budget import one_training, open_ledger, spending
 from privacy.training.lattice import noisy_sum
 
 FEWEST = 10  # whatever the noise makes of a count
@@ -23,13 +25,17 @@ _TENS, _ONLY = 10, 0  # rounded to tens; kept as the only round of what was coun
 _WHO = {"labels", "label_source", "label_mapping", "split_key", "held_back"}  # of a plan: who is a training patient
 
 
-def count_patients(site: Site, draft: Plan, data: Path) -> int:
+def count_patients(site: Site, draft: Plan, data: Path, most: int | None = None) -> int:
     """The training patients of a folder, counted with noise, rounded to tens, and at least ten.
 
     One patient more or less changes the count by one, so `PATIENT_COUNT` is what the Gaussian mechanism costs here. It
     is booked before it is drawn and kept before it is told: the same data and labels give the same number ever after.
 
+    Args:
+        most: counts that this site allows in all; any number by default.
+
     Raises:
+        TrainingError: all of these are used.
         BudgetError: count and draft together would exceed the budget; nothing was counted.
         ConfideError: as `approve`, or the kept count was altered.
     """
@@ -40,6 +46,7 @@ def count_patients(site: Site, draft: Plan, data: Path) -> int:
     patients = check_plan(site, draft, data, beside=() if kept.exists() else (PATIENT_COUNT,)).patients
     with one_training(site):
         if not kept.exists():
+            _check_most(site, most)
             random = site_random(site, counted, _ONLY)
             with spending(site, COHORT, _ONLY, PATIENT_COUNT, random.source):
                 sigma = float(PATIENT_COUNT.sigma)
@@ -49,3 +56,12 @@ def count_patients(site: Site, draft: Plan, data: Path) -> int:
         log_release(site, counted, _ONLY, sha256_hex(told))
     number = float(load(told)["patients"][0])
     return max(round(number / _TENS) * _TENS, FEWEST)
+
+
+def _check_most(site: Site, most: int | None) -> None:
+    booked = sum(booking.plan == COHORT and booking.counts for booking in open_ledger(site).bookings())
+    if most is not None and booked >= most:
+        raise TrainingError(
+            f"site '{site.name}' has counted its patients {booked} times, as often as was allowed",
+            "Run 'confide site offer DEID' to allow one more.",
+        )

@@ -15,7 +15,7 @@ from safetensors.numpy import load, save
 from clinical.classifier import PatientStates
 from clinical.labels import LabelRule, LabelSource
 from clinical.synthetic import condition_labels
-from federated.aggregate import Weights
+from federated.aggregation import Weights
 from federated.plan import Plan
 from federated.settings import StudySettings
 from federated.study import plan_with, shares

@@ -1,4 +1,4 @@
-"""What crosses between machines: arrays of numbers, a plan's hash, a round, a site's place in the plan, a code.
+"""What crosses between machines: arrays of numbers, a plan's hash, a round, a code; and fields of numbers and bytes.
 
 No field can hold text, so no text of a record can leave by a message, nor by an error: a site that refuses sends the
 exit code of its reason, and the reason itself stays in its own log.
@@ -14,7 +14,7 @@ import numpy as np
 from flwr.app import Array, ArrayRecord, ConfigRecord, Message, RecordDict
 from numpy.typing import NDArray
 
-from federated.aggregate import Weights
+from federated.aggregation import Weights
 from policies.errors import IntegrityError
 
 ARRAYS, CONFIG = "arrays", "config"
@@ -37,13 +37,12 @@ class TrainReply:
     """From site to server: a noisy gradient, or the code of a refusal.
 
     Attributes:
-        site: place in the plan's list of sites.
+        gradient: empty where it leaves by a secure sum.
         refusal: 0, or the exit code of the error that stopped the site.
     """
 
     plan: str
     round: int
-    site: int
     gradient: Weights
     refusal: int = 0
 
@@ -63,9 +62,7 @@ def unpack_order(content: RecordDict) -> TrainOrder:
 
 
 def pack_reply(reply: TrainReply, order: Message) -> Message:
-    config = ConfigRecord(
-        {"plan": bytes.fromhex(reply.plan), "round": reply.round, "site": reply.site, "refusal": reply.refusal}
-    )
+    config = ConfigRecord({"plan": bytes.fromhex(reply.plan), "round": reply.round, "refusal": reply.refusal})
     return Message(RecordDict({ARRAYS: _arrays(reply.gradient), CONFIG: config}), reply_to=order)
 
 
@@ -73,14 +70,14 @@ def unpack_reply(content: RecordDict) -> TrainReply:
     """Raises IntegrityError where the message is no reply of a site."""
     try:
         config = content[CONFIG]
-        round_number, site, refusal = (_whole(config[key]) for key in ("round", "site", "refusal"))
-        return TrainReply(_digest(config["plan"]), round_number, site, _weights(content[ARRAYS]), refusal)
+        round_number, refusal = (_whole(config[key]) for key in ("round", "refusal"))
+        return TrainReply(_digest(config["plan"]), round_number, _weights(content[ARRAYS]), refusal)
     except (KeyError, TypeError, ValueError):
         raise IntegrityError("a message that is no reply of a site") from None
 
 
 def pack_fields(plan: str, fields: Fields) -> RecordDict:
-    """A question about tree heads, or its answer."""
+    """A question that is no order to train, or its answer."""
     return RecordDict({CONFIG: ConfigRecord({**fields, "plan": bytes.fromhex(plan)})})
 
 
@@ -93,10 +90,10 @@ def unpack_fields(content: RecordDict) -> tuple[str, Fields]:
         fields = dict(content[CONFIG])
         plan = _digest(fields.pop("plan"))
     except (KeyError, TypeError, ValueError):
-        raise IntegrityError("a message that is no question about tree heads") from None
+        raise IntegrityError("a message that is no question, nor an answer") from None
     parts = (part for value in fields.values() for part in (value if isinstance(value, list) else [value]))
     if not all(isinstance(part, int | bytes) for part in parts):
-        raise IntegrityError("a message about tree heads that holds more than numbers")
+        raise IntegrityError("a message that holds more than numbers and bytes")
     return plan, fields
 
 

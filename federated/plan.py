@@ -8,9 +8,10 @@ from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from federated.aggregation import Rule, optimizer_named, rule_named
 from policies.errors import TrainingError
 from policies.files import canonical_json, sha256_hex
-from policies.policy import Training
+from policies.policy import Aggregation, Federation, Training
 from policies.releases import PATIENT_COUNT, GaussianRelease, PoissonSampled, Release
 
 _DECIMAL = r"^\d+(\.\d+)?(e-\d+)?$"
@@ -37,6 +38,15 @@ class Plan(BaseModel):
 
     Numbers that enter the accounting (sampling_rate, clip, sigma, delta) are decimal strings, so that every site,
     certificate and log entry holds the same digits.
+
+    Attributes:
+        aggregation: how a round's updates become one.
+        bad_sites: how many of them a robust aggregation must bear.
+        server: "momentum", or "adam" with `momentum` for its first mean.
+        min_sites: updates that a round needs; 0 for one of every site.
+        round_seconds: how long the server waits for the sites in each exchange of a round.
+        patience: rounds without a better score on public notes after which the training ends; 0 for never.
+        validation_sha256: of these notes.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -64,9 +74,21 @@ class Plan(BaseModel):
     delta: str = Field(pattern=_DECIMAL)
     learning_rate: float = Field(gt=0)
     momentum: float = Field(ge=0, lt=1)
+    server: str = "momentum"
+    aggregation: Aggregation = Aggregation.MEAN
+    bad_sites: int = Field(default=0, ge=0)
+    min_sites: int = Field(default=0, ge=0)
+    round_seconds: int = Field(default=600, ge=1)
+    patience: int = Field(default=0, ge=0)
+    validation_sha256: str = ""
     held_back: float = Field(ge=0, lt=1)
     split_key: str
     sites: tuple[SiteShare, ...] = Field(min_length=1)
+
+    @property
+    def is_secure(self) -> bool:
+        """Whether updates leave a site under the masks of secure aggregation alone."""
+        return self.aggregation is Aggregation.SECURE
 
     @property
     def digest(self) -> str:
@@ -82,6 +104,20 @@ class Plan(BaseModel):
             if share.name == site:
                 return share
         raise TrainingError(f"the plan '{self.study}' names no site '{site}'")
+
+    @property
+    def rule(self) -> Rule:
+        """How a round's updates become one."""
+        return rule_named(self.aggregation, self.bad_sites)
+
+    @property
+    def needed(self) -> int:
+        """Updates that a round needs."""
+        return self.min_sites or len(self.sites)
+
+    def reach(self, site: str) -> float:
+        """The most that one patient moves the update of its own site, in L2 norm: C / (q N)."""
+        return float(self.clip) / (float(self.sampling_rate) * self.share(site).patients)
 
     def releases(self) -> tuple[Release, ...]:
         """All that one site releases over the whole plan: the count that it rests on, and a step in each round."""
@@ -102,16 +138,27 @@ class Plan(BaseModel):
             f"{self.sampling_rate} and gives one gradient (of all notes, {self.notes_per_step} at most), "
             f"clipped to norm {self.clip}.\n"
             f"Noise of {self.sigma} times that norm is added here, before anything leaves; delta is {self.delta}.\n"
+            f"{self.rule.words} A round needs updates of {self.needed} sites.\n{self._end_in_words()}"
             f"Plan {self.digest[:16]}."
         )
 
+    def _end_in_words(self) -> str:
+        if not self.patience:
+            return ""
+        return (
+            f"It ends early after {self.patience} rounds without a better score on public notes "
+            f"({self.validation_sha256[:16]}); patients are never scored for it.\n"
+        )
 
-def check_caps(plan: Plan, caps: Training) -> None:
+
+def check_caps(plan: Plan, caps: Training, federation: Federation) -> None:
     """A site's own caps on a plan, whatever the server says.
 
     Raises:
-        TrainingError: naming the first value outside its allowed range.
+        TrainingError: naming the first value outside its allowed range, or why a plan of so many sites cannot be
+            aggregated as it says.
     """
+    allowed_rules = (Aggregation.SECURE,) if federation.secure_aggregation_required else federation.aggregations
     checks: tuple[tuple[str, bool, str], ...] = (
         ("sigma", Decimal(plan.sigma) >= Decimal(repr(caps.smallest_noise)), f"at least {caps.smallest_noise:g}"),
         ("clip", 0 < Decimal(plan.clip) <= Decimal(repr(caps.largest_clip)), f"over 0, at most {caps.largest_clip:g}"),
@@ -119,6 +166,8 @@ def check_caps(plan: Plan, caps: Training) -> None:
         ("delta", Decimal(plan.delta) == Decimal(repr(caps.delta)), f"{caps.delta:g}, the cohort's own"),
         ("delta", all(Decimal(plan.delta) * 10 * share.patients <= 1 for share in plan.sites), "1 / (10 patients)"),
         ("sampling_rate", 0 < Decimal(plan.sampling_rate) <= 1, "over 0, at most 1"),
+        ("aggregation", plan.aggregation in allowed_rules, " or ".join(allowed_rules)),
+        ("min_sites", plan.min_sites <= len(plan.sites), f"at most {len(plan.sites)}, the plan's sites"),
     )
     for key, allowed, limits in checks:
         if not allowed:
@@ -128,6 +177,14 @@ def check_caps(plan: Plan, caps: Training) -> None:
         raise TrainingError("the plan names a site twice, so its patients would be exposed twice")
     if abs(sum((Decimal(share.weight) for share in plan.sites), Decimal(-1))) > Decimal("1e-6"):
         raise TrainingError("the weights of the plan's sites do not sum to 1")
+    if plan.needed < federation.fewest_sites:
+        raise TrainingError(
+            f"a round of the plan may have {plan.needed} sites; this site's policy asks for {federation.fewest_sites}"
+        )
+    if plan.patience and not plan.validation_sha256:
+        raise TrainingError("the plan ends early by a score, and does not say of which public notes")
+    plan.rule.check(plan.needed)
+    optimizer_named(plan.server)
 
 
 def read_plan(path: Path) -> Plan:

@@ -1,177 +1,273 @@
-"""The server's side of a study: send the weights, gather noisy gradients, average, step, and log each round."""
+"""The server's side of a study: send the weights, gather noisy gradients, put them together, step, log the round."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
-from flwr.app import ArrayRecord, ConfigRecord, Context, Message, MetricRecord
+import numpy as np
+from flwr.app import Context, RecordDict
 from flwr.serverapp import Grid, ServerApp
-from flwr.serverapp.strategy import Strategy
 from safetensors.numpy import save
 
-from federated.aggregate import MomentumServer, Weights, weighted_mean
-from federated.messages import Fields, TrainOrder, TrainReply, pack_fields, pack_order, unpack_fields, unpack_reply
+from federated.aggregation import Weights
+from federated.exchange import Directory, Exchange
+from federated.messages import Fields, TrainOrder, pack_fields, pack_order, unpack_fields, unpack_reply
 from federated.plan import Plan
+from federated.progress import Finished, RoundDone, keep_round, last_finished, next_attempt
+from federated.questions import RECEIPT
+from federated.receipt import Receipt
+from federated.secagg import Quantiser, Session, known_keys
+from federated.secagg.messages import SumStep
+from federated.server_round import aggregate, largest_norm_bound, server_of
+from federated.server_sum import Summed, secure_sum
 from federated.witnessing import Question, cosign_all
 from policies.errors import ConfideError, IntegrityError, TrainingError
 from policies.events import Event
-from policies.files import canonical_json, sha256_hex, write_whole
+from policies.files import sha256_hex
 from policies.guard import Server
+from policies.keys import PublicKey
 
-WAIT_FOR_SITES_S = 180.0
-_PATIENCE_S = 60.0  # for an answer about tree heads
+TRIES = 5
+
+_PATIENCE_S = 60.0  # for an answer that needs no training
 
 
 @dataclass(frozen=True)
-class RoundDone:
-    """One finished round, for whoever watches."""
+class Federation:
+    """Who takes part, as the server knows it.
 
-    round: int
-    rounds: int
-    seconds: float
-    bytes_per_site: int
+    Attributes:
+        keys: of the sites, by name.
+        find: their nodes.
+    """
+
+    name: str
+    keys: Mapping[str, PublicKey]
+    find: Directory
 
 
-class PrivateAveraging(Strategy):
-    """Flower strategy: the plan's weighted mean of noisy gradients, then one momentum step.
+@dataclass(frozen=True)
+class _Gathered:
+    """One gradient of what the sites of a round sent."""
 
-    A round needs every site of the plan; one that refuses or fails ends the run, and the weights of the last finished
-    round stay on disk.
+    gradient: Weights
+    inputs: Mapping[str, str]
+    attempt: int = 0
+    signatures: Mapping[str, str] | None = None
+    shortened: tuple[str, ...] = ()
+    left_out: tuple[str, ...] = ()
+
+
+class Rounds:
+    """All rounds of a plan, from wherever the last run of it ended.
+
+    A round counts with as many sites as the plan needs; with fewer it is tried again, and then ends the run. What
+    stands on disk of the finished rounds is enough to go on later.
     """
 
     def __init__(
-        self, server: Server, plan: Plan, weights: Weights, watch: Callable[[RoundDone], None] | None = None
+        self,
+        server: Server,
+        plan: Plan,
+        weights: Weights,
+        federation: Federation,
+        watch: Callable[[RoundDone], None] = lambda done: None,
+        *,
+        tries: int = TRIES,
     ) -> None:
-        self._server, self._plan, self._watch = server, plan, watch
-        self._momentum = MomentumServer(dict(weights), learning_rate=plan.learning_rate, momentum=plan.momentum)
-        self._began = 0.0
+        self._server, self._plan, self._federation, self._watch = server, plan, federation, watch
+        self._tries = tries
+        last = last_finished(server, plan) or Finished(0, weights, {})
+        self.done = last.round
+        self._steps = server_of(plan, last.weights, last.memory or None)
 
     @property
     def weights(self) -> Weights:
-        return self._momentum.weights
+        return self._steps.weights
 
-    def configure_train(
-        self, server_round: int, arrays: ArrayRecord, config: ConfigRecord, grid: Grid
-    ) -> Iterable[Message]:
-        """One order to every node."""
-        self._began = time.monotonic()
-        nodes = _wait_for_nodes(grid, len(self._plan.sites))
-        content = pack_order(TrainOrder(self._plan.digest, server_round, self.weights))
-        return [Message(content=content, dst_node_id=node, message_type="train") for node in nodes]
-
-    def aggregate_train(
-        self, server_round: int, replies: Iterable[Message]
-    ) -> tuple[ArrayRecord | None, MetricRecord | None]:
-        """Average what came back, step, keep and log the round.
+    def run(self, grid: Grid) -> None:
+        """Every round that is left, then the sites sign each other's tree heads.
 
         Raises:
-            TrainingError: a site refused or failed, or its update cannot be used.
+            TrainingError: too few sites answered, or one refused that the plan needs.
         """
-        gradients = [self._checked(server_round, message) for message in replies]
-        if len({reply.site for reply in gradients}) != len(self._plan.sites):
-            raise TrainingError(
-                f"round {server_round}: {len(gradients)} of {len(self._plan.sites)} sites answered",
-                "Look into the log of the site that is missing; the weights of the last finished round were kept.",
-            )
-        shares = self._plan.sites
-        mean = weighted_mean([(float(shares[reply.site].weight), reply.gradient) for reply in gradients])
-        weights = self._momentum.step(mean)
-        done = self._keep(server_round, gradients, save(weights))
-        if self._watch:
-            self._watch(done)
-        return ArrayRecord({}), None
+        if self.done:
+            self._hand_out(Exchange(grid, self._federation.find), self.done)  # it may not have reached all
+        for number in range(self.done + 1, self._plan.rounds + 1):
+            self._round(Exchange(grid, self._federation.find), number)
+        self._cosign(Exchange(grid, self._federation.find))
 
-    def _checked(self, server_round: int, message: Message) -> TrainReply:
-        if message.has_error():
-            raise TrainingError(f"round {server_round}: a site failed", "Look into the logs of the sites.")
-        reply = unpack_reply(message.content)
-        known = 0 <= reply.site < len(self._plan.sites)
-        if reply.plan != self._plan.digest or reply.round != server_round or not known:
-            raise IntegrityError(f"round {server_round}: an answer to another plan or round")
-        if reply.refusal:
-            site = self._plan.sites[reply.site].name
-            raise TrainingError(
-                f"round {server_round}: site '{site}' refused (code {reply.refusal})",
-                f"The reason stands in the audit log of '{site}'.",
-            )
-        return reply
-
-    def _keep(self, server_round: int, replies: list[TrainReply], weights: bytes) -> RoundDone:
-        updates = {self._plan.sites[reply.site].name: save(reply.gradient) for reply in replies}
-        seconds = time.monotonic() - self._began
-        done = RoundDone(server_round, self._plan.rounds, seconds, max(map(len, updates.values())))
-        home = self._server.home
-        write_whole(home.weights(self._plan.digest, server_round), weights)
-        row = {"round": done.round, "seconds": f"{seconds:.3f}", "bytes_per_site": done.bytes_per_site}
-        with home.rounds(self._plan.digest).open("wb" if server_round == 1 else "ab") as stream:
-            stream.write(canonical_json(row) + b"\n")
-        self._server.guard.record(
-            Event.ROUND_AGGREGATED,
+    def _round(self, exchange: Exchange, number: int) -> None:
+        began, start = time.monotonic(), sha256_hex(save(self.weights))
+        gathered = self._gather(exchange, number)
+        weights = self._steps.step(gathered.gradient)
+        receipt = Receipt(
             plan=self._plan.digest,
-            round=server_round,
-            updates={site: sha256_hex(update) for site, update in sorted(updates.items())},
-            weights=sha256_hex(weights),
+            round=number,
+            attempt=gathered.attempt,
+            aggregation=self._plan.aggregation,
+            start=start,
+            inputs=dict(gathered.inputs),
+            model=sha256_hex(save(weights)),
+            signatures=dict(gathered.signatures or {}),
+            shortened=gathered.shortened,
+            left_out=gathered.left_out,
         )
-        return done
+        seconds, counted = time.monotonic() - began, tuple(sorted(gathered.inputs))
+        done = RoundDone(number, self._plan.rounds, seconds, counted, exchange.sent, exchange.received)
+        keep_round(self._server, Finished(number, weights, self._steps.memory), receipt, done)
+        self.done = number
+        self._hand_out(exchange, number)
+        self._watch(done)
 
-    def cosign(self, grid: Grid) -> None:
+    def _gather(self, exchange: Exchange, number: int) -> _Gathered:
+        """Raises TrainingError where no try brought enough sites together."""
+        for left in reversed(range(self._tries)):
+            try:
+                sent = self._train(exchange, number)
+                return self._summed(exchange, number) if self._plan.is_secure else self._aggregated(sent)
+            except _TryAgain as error:
+                if not left:
+                    raise
+                self._failed(number, error.message)
+        raise AssertionError
+
+    def _train(self, exchange: Exchange, number: int) -> dict[str, Weights]:
+        """What each site that follows the order sends: its noisy gradient, or nothing yet under secure aggregation."""
+        order = pack_order(TrainOrder(self._plan.digest, number, self.weights))
+        answers = self._ask(
+            exchange, "train", dict.fromkeys(self._names, order), self._plan.round_seconds, self._plan.needed
+        )
+        sent, refusals = dict[str, Weights](), dict[str, int]()
+        for name, content in answers.items():
+            reply = unpack_reply(content)
+            if (reply.plan, reply.round) != (self._plan.digest, number) and not reply.refusal:
+                raise IntegrityError(f"round {number}: '{name}' answers to another plan or round")
+            if reply.refusal:
+                refusals[name] = reply.refusal
+                self._failed(number, f"'{name}' refused (code {reply.refusal})")
+            else:
+                sent[name] = reply.gradient
+        if len(sent) < self._plan.needed:
+            for name, code in refusals.items():
+                raise TrainingError(
+                    f"round {number}: site '{name}' refused (code {code})",
+                    f"The reason stands in the audit log of '{name}'.",
+                )
+            raise _TryAgain(
+                f"round {number}: {len(sent)} of {len(self._names)} sites answered, and the plan needs "
+                f"{self._plan.needed}",
+                "Look into the log of a site that is missing; the same command goes on after the last finished round.",
+            )
+        return sent
+
+    def _aggregated(self, sent: Mapping[str, Weights]) -> _Gathered:
+        found = aggregate(self._plan, sent)
+        inputs = {name: sha256_hex(save(gradient)) for name, gradient in sent.items()}
+        return _Gathered(found.gradient, inputs, shortened=found.shortened, left_out=found.left_out)
+
+    def _summed(self, exchange: Exchange, number: int) -> _Gathered:
+        """One attempt at a secure sum of what the sites keep."""
+        session = self._session(number)
+        place = {"round": number, "attempt": session.attempt}
+
+        def ask(step: SumStep, asked: Mapping[str, Mapping[str, Any]]) -> Mapping[str, Fields]:
+            contents = {name: self._packed({**fields, **place}) for name, fields in asked.items()}
+            answers = self._ask(exchange, f"query.{step}", contents, self._plan.round_seconds, session.threshold)
+            found = {name: unpack_fields(content)[1] for name, content in answers.items()}
+            return {name: fields for name, fields in found.items() if "refusal" not in fields}
+
+        try:
+            summed = secure_sum(session, ask, lambda why: self._failed(number, why))
+            if len(summed.inputs) < self._plan.needed:
+                raise TrainingError(
+                    f"{session.label}: {len(summed.inputs)} sites, and the plan needs {self._plan.needed}"
+                )
+        except ConfideError as error:
+            raise _TryAgain(error.message, error.hint) from None
+        return _Gathered(self._unpacked(summed), summed.inputs, session.attempt, summed.signatures)
+
+    def _session(self, number: int) -> Session:
+        length = sum(array.size for array in self.weights.values())
+        return Session(
+            federation=self._federation.name,
+            plan=self._plan.digest,
+            round=number,
+            attempt=next_attempt(self._server, self._plan.digest, number),
+            model=sha256_hex(save(self.weights)),
+            quantiser=Quantiser(length, largest_norm_bound(self._plan, length)),
+            sites=known_keys(self._names, self._federation.keys),
+        )
+
+    def _unpacked(self, summed: Summed) -> Weights:
+        """The weighted mean, in the shapes of the weights; vectors have the arrays in the order of their names."""
+        mean, found, at = summed.total.update / summed.total.weight, Weights(), 0
+        for name in sorted(self.weights):
+            like = self.weights[name]
+            found[name] = np.asarray(mean[at : at + like.size].reshape(like.shape), np.float32)
+            at += like.size
+        return found
+
+    def _hand_out(self, exchange: Exchange, number: int) -> None:
+        """The receipt to every site that is there; one that refuses it says so by its code, and that is logged."""
+        document = self._server.home.receipt(self._plan.digest, number).read_bytes()
+        content = self._packed({"round": number, "document": document})
+        answers = self._ask(exchange, f"query.{RECEIPT}", dict.fromkeys(self._names, content), _PATIENCE_S, 0)
+        for name, answer in answers.items():
+            if code := unpack_fields(answer)[1].get("refusal"):
+                self._failed(number, f"'{name}' refused the receipt (code {code})")
+
+    def _cosign(self, exchange: Exchange) -> None:
         """Let the sites sign each other's tree heads; what is missing is logged, and undoes no training."""
-        nodes = _wait_for_nodes(grid, len(self._plan.sites))
 
         def ask(question: Question, asked: Sequence[Fields]) -> list[Fields]:
-            kind = f"query.{question}"
-            plan = self._plan.digest
-            messages = [
-                Message(content=pack_fields(plan, fields), dst_node_id=node, message_type=kind)
-                for node, fields in zip(nodes, asked, strict=True)
-            ]
-            answers = {
-                reply.metadata.src_node_id: reply for reply in grid.send_and_receive(messages, timeout=_PATIENCE_S)
-            }
-            found = [(unpack_fields(answers[node].content)[1], node) for node in nodes]
-            if question is Question.SEEN:  # the first question is the same for all, and its answers say who is who
-                found.sort(key=lambda one: one[0]["site"])
-                nodes[:] = [node for _, node in found]
-            return [fields for fields, _ in found]
+            contents = {name: self._packed(fields) for name, fields in zip(self._names, asked, strict=True)}
+            answers = self._ask(exchange, f"query.{question}", contents, _PATIENCE_S, 0)
+            return [unpack_fields(answers[name])[1] for name in self._names]
 
         try:
             missing = cosign_all(self._plan, ask)
         except (ConfideError, LookupError, ValueError) as error:
-            missing = {share.name: [type(error).__name__] for share in self._plan.sites}
+            missing = {name: [type(error).__name__] for name in self._names}
         if missing:
             self._server.guard.record(Event.WITNESS_REFUSED, plan=self._plan.digest, missing=missing)
 
-    def configure_evaluate(
-        self, server_round: int, arrays: ArrayRecord, config: ConfigRecord, grid: Grid
-    ) -> Iterable[Message]:
-        """None: a score of a site's patients is a release, and this plan has no budget for it."""
-        return []
+    @property
+    def _names(self) -> list[str]:
+        return [share.name for share in self._plan.sites]
 
-    def aggregate_evaluate(self, server_round: int, replies: Iterable[Message]) -> MetricRecord | None:
-        return None
+    def _packed(self, fields: Fields) -> RecordDict:
+        return pack_fields(self._plan.digest, fields)
 
-    def summary(self) -> None:
-        """Nothing: the plan says it all."""
+    def _ask(
+        self,
+        exchange: Exchange,
+        kind: str,
+        contents: Mapping[str, RecordDict],
+        seconds: float,
+        enough: int,
+    ) -> dict[str, RecordDict]:
+        """The answers of those that gave one."""
+        answers = exchange.ask(kind, contents, seconds, enough)
+        return {name: content for name, content in answers.items() if content is not None}
+
+    def _failed(self, number: int, reason: str) -> None:
+        self._server.guard.record(Event.ROUND_FAILED, plan=self._plan.digest, round=number, reason=reason)
 
 
-def _wait_for_nodes(grid: Grid, wanted: int) -> list[int]:
-    until = time.monotonic() + WAIT_FOR_SITES_S
-    while len(nodes := sorted(grid.get_node_ids())) < wanted:
-        if time.monotonic() > until:
-            raise TrainingError(f"{len(nodes)} of {wanted} sites are connected after {WAIT_FOR_SITES_S:.0f} s")
-        time.sleep(0.1)
-    return nodes[:wanted]
+class _TryAgain(TrainingError):
+    """Too few sites took part this time."""
 
 
-def build_server_app(strategy: PrivateAveraging, rounds: int) -> ServerApp:
-    """The Flower app that runs a strategy for so many rounds."""
+def build_server_app(rounds: Rounds) -> ServerApp:
+    """The Flower app that runs the rounds of a plan."""
     app = ServerApp()
 
     @app.main()
     def main(grid: Grid, context: Context) -> None:
-        strategy.start(grid, ArrayRecord({}), num_rounds=rounds)
-        strategy.cosign(grid)
+        rounds.run(grid)
 
     return app

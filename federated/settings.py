@@ -13,7 +13,8 @@ class StudySettings:
 
     Attributes:
         epsilon: target of the whole plan at each site.
-        learning_rate: of the server; none for one that falls with the noise.
+        learning_rate: of the server; none for its default, which with momentum falls with the noise.
+        server, aggregation, bad_sites, min_sites, round_seconds: as in the plan.
     """
 
     study: str
@@ -23,6 +24,11 @@ class StudySettings:
     clip: str = "0.5"
     learning_rate: float | None = None
     momentum: float = 0.9
+    server: str = "momentum"
+    aggregation: str = "mean"
+    bad_sites: int = 0
+    min_sites: int = 0
+    round_seconds: int = 600
     multi_label: bool = False
     trained_layers: int = 0
     lora_rank: int = 8

@@ -4,26 +4,40 @@ from __future__ import annotations
 
 import logging
 import os
+import time
 from collections.abc import Callable
 
-from federated.aggregate import Weights
-from federated.client_app import SIMULATED_SITES, app
+from flwr.app import Message
+from flwr.serverapp import Grid
+
+from federated.aggregation import Weights
+from federated.client_app import NO_PLAN, PLACE, app
+from federated.exchange import PAUSE_S, Node
+from federated.messages import pack_fields, unpack_fields
+from federated.parties import SIMULATED_SITES, simulated_parties
 from federated.plan import Plan
-from federated.server_app import PrivateAveraging, RoundDone, build_server_app
+from federated.progress import RoundDone
+from federated.server_app import Federation, Rounds, build_server_app
 from policies.errors import ConfideError, TrainingError
 from policies.guard import Server
 from policies.network import lock_ray
 from policies.workspace import WORKSPACE_VARIABLE, Workspace
 
+_PATIENCE_S = 60.0
+
 
 def simulate(
-    workspace: Workspace, server: Server, plan: Plan, weights: Weights, watch: Callable[[RoundDone], None] | None = None
+    workspace: Workspace,
+    server: Server,
+    plan: Plan,
+    weights: Weights,
+    watch: Callable[[RoundDone], None] = lambda done: None,
 ) -> Weights:
     """Run a plan that every site has approved and prepared, and return the final weights.
 
     Args:
         weights: the start, which every site derives from the plan's seed alike.
-        watch: told of each finished round.
+        watch: told of each round that was finished now; those of an earlier run are not repeated.
 
     Raises:
         TrainingError: a site refused or failed.
@@ -31,15 +45,17 @@ def simulate(
     from flwr.simulation import run_simulation
 
     os.environ[WORKSPACE_VARIABLE] = str(workspace.root.resolve())
-    os.environ[SIMULATED_SITES] = ",".join(share.name for share in plan.sites)
+    names = [share.name for share in plan.sites]
+    os.environ[SIMULATED_SITES] = ",".join(names)
     lock_ray()
     logging.getLogger("flwr").setLevel(logging.CRITICAL)
     threads = server.guard.policy.training.threads
     cores = max(os.cpu_count() or 1, threads)
-    strategy = PrivateAveraging(server, plan, weights, watch)
+    parties = simulated_parties(workspace, names)
+    rounds = Rounds(server, plan, weights, Federation(parties.federation, parties.sites, _Places(names)), watch)
     try:
         run_simulation(
-            build_server_app(strategy, plan.rounds),
+            build_server_app(rounds),
             app,
             num_supernodes=len(plan.sites),
             backend_config={
@@ -58,4 +74,30 @@ def simulate(
         if isinstance(error.__cause__, ConfideError):
             raise error.__cause__ from None
         raise TrainingError(f"Flower's simulation ended with {type(error).__name__}") from error
-    return strategy.weights
+    finally:
+        del os.environ[SIMULATED_SITES]
+    return rounds.weights
+
+
+class _Places:
+    """The nodes of a simulation, which are asked once who they are; between machines, keys say so."""
+
+    def __init__(self, names: list[str]) -> None:
+        self._names, self._found = names, dict[str, Node]()
+
+    def __call__(self, grid: Grid) -> dict[str, Node]:
+        if not self._found:
+            self._found = self._ask(grid)
+        return self._found
+
+    def _ask(self, grid: Grid) -> dict[str, Node]:
+        content, found = pack_fields(NO_PLAN, {}), dict[str, Node]()
+        asked = [Message(content, dst_node_id=node, message_type=f"query.{PLACE}") for node in grid.get_node_ids()]
+        waiting, until = set(grid.push_messages(asked)), time.monotonic() + _PATIENCE_S
+        while waiting and time.monotonic() < until:
+            for reply in grid.pull_messages(waiting):
+                place = unpack_fields(reply.content)[1][PLACE]
+                found[self._names[place]] = Node(reply.metadata.src_node_id)
+                waiting.discard(reply.metadata.reply_to_message_id)
+            time.sleep(PAUSE_S)
+        return found

@@ -5,14 +5,15 @@ Of these the rounds run in one process, without ledger and log, so they are for 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 
 import torch
 
 from clinical.classifier import PatientStates, loss_of, note_rows, set_trained_weights
 from clinical.encoder import Classifier
-from federated.aggregate import MomentumServer, Weights, weighted_mean
+from federated.aggregation import Weights
 from federated.plan import Plan
+from federated.server_round import aggregate, server_of
 from privacy.training.dpsgd import PrivateGradient, StepSettings, private_gradient
 from privacy.training.randomness import SecureRandom
 
@@ -51,13 +52,24 @@ def rounds(
     cohorts: Mapping[str, Sequence[PatientStates]],
     start: Weights,
     random: SecureRandom,
+    *,
+    sends: Callable[[str, Weights], Weights] = lambda site, update: update,
+    ends: Callable[[int, Weights], bool] = lambda number, weights: False,
 ) -> Iterator[tuple[Mapping[str, Weights], Weights]]:
-    """All rounds of a plan in this process: of each, what its sites sent, and the weights after the server's step."""
-    server = MomentumServer(dict(start), learning_rate=plan.learning_rate, momentum=plan.momentum)
-    for _ in range(plan.rounds):
+    """All rounds of a plan in this process: of each, what its sites sent, and the weights after the server's step.
+
+    Args:
+        sends: what a site sends, given its own update; another one where an attack is tried.
+        ends: whether a round is the last one already (`EarlyStop.after`).
+    """
+    server = server_of(plan, start)
+    for number in range(1, plan.rounds + 1):
         sent = {}
         for share in plan.sites:
             set_trained_weights(classifier, server.weights)
-            sent[share.name] = update_of(private_step(plan, share.name, classifier, cohorts[share.name], random))
-        server.step(weighted_mean([(float(share.weight), sent[share.name]) for share in plan.sites]))
+            step = private_step(plan, share.name, classifier, cohorts[share.name], random)
+            sent[share.name] = sends(share.name, update_of(step))
+        server.step(aggregate(plan, sent).gradient)
         yield sent, dict(server.weights)
+        if ends(number, server.weights):
+            return

@@ -29,7 +29,7 @@ from clinical.encoder import Classifier
 from clinical.labels import LabelRule, LabelSource
 from clinical.synthetic import condition_labels, demo_hospitals
 from clinical.synthetic.export import HospitalProfile, patient_resources
-from federated.aggregate import Weights
+from federated.aggregation import Weights
 from federated.plan import Plan, SiteShare
 from federated.site_round import plan_classifier
 from federated.step import private_step, rounds, step_settings, update_of

@@ -67,6 +67,9 @@ class Event(StrEnum):
     NOTE_REVIEWED = "note.reviewed"
     CERTIFICATE_SIGNED = "certificate.signed"
     # training
+    MEMBER_ADMITTED = "member.admitted"
+    ROSTER_CONFIRMED = "roster.confirmed"
+    COHORT_OFFERED = "cohort.offered"
     COHORT_PREPARED = "cohort.prepared"
     PLAN_APPROVED = "plan.approved"
     PLAN_REFUSED = "plan.refused"
@@ -76,6 +79,8 @@ class Event(StrEnum):
     UPDATE_RELEASED = "update.released"
     ROUND_FAILED = "round.failed"
     ROUND_AGGREGATED = "round.aggregated"
+    RUN_REFUSED = "run.refused"
+    RECEIPT_CHECKED = "receipt.checked"
     # models and what they are used for
     MODEL_SIGNED = "model.signed"
     MODEL_LOADED = "model.loaded"

@@ -75,6 +75,16 @@ class Places(StrEnum):
     CITY = "city"
 
 
+class Aggregation(StrEnum):
+    """How the updates of several hospitals are put together (`federated.aggregation`)."""
+
+    MEAN = "mean"
+    SECURE = "secure"
+    TRIMMED_MEAN = "trimmed_mean"
+    MEDIAN = "median"
+    MULTI_KRUM = "multi_krum"
+
+
 class _Section(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -113,6 +123,20 @@ class Training(_Section):
     threads: int = Field(ge=1)
     largest_cache_bytes: int = Field(ge=1)
     UNSAFE_noise_seed: int | None = None
+
+
+class Federation(_Section):
+    """With whom and how this site lets its updates be put together.
+
+    Attributes:
+        aggregations: those that a plan may name.
+        fewest_sites: with an update in every round.
+        secure_aggregation_required: whatever stands in `aggregations`, the server must not see this site's update.
+    """
+
+    aggregations: tuple[Aggregation, ...] = Field(default=tuple(Aggregation), min_length=1)
+    fewest_sites: int = Field(default=2, ge=1)
+    secure_aggregation_required: bool = False
 
 
 class Consents(_Section):
@@ -156,6 +180,7 @@ class Policy(_Section):
     training: Training
     extraction: Extraction
     audit: Audit
+    federation: Federation = Federation()
     consent: Consents = Consents()
     witnesses: Witnesses = Witnesses()
     _digest: str = PrivateAttr("")

@@ -5,9 +5,9 @@ WORKSPACE/
   access.cedar              who may do what, where the hospital writes its own
   sites/<site>/             what belongs to one hospital and never leaves it
     keys/ audit/ policies/ break-glass/ vault/ requests/ erasures/ reviews/ cache/ cosigned ledger.sqlite training.lock
-    problems/ plans/ updates/ scores/ federation/
+    problems/ plans/ proposals/ updates/ scores/ federation/
   server/                   what belongs to the server
-    keys/ audit/ policies/ runs/ federation/
+    keys/ audit/ policies/ drafts/ runs/ federation/
   models/<model>/           signed models, which both may read
   trusted/                  public keys whose models are believed
 """
@@ -145,9 +145,13 @@ class Home:
 class ServerHome(Home):
     """What belongs to the server."""
 
+    @property
+    def runs(self) -> Path:
+        return self.root / "runs"
+
     def run(self, plan: str) -> Path:
         """Rounds of a plan: global weights and public scores."""
-        return self.root / "runs" / checked_name(plan, "plan")
+        return self.runs / checked_name(plan, "plan")
 
     def rounds(self, plan: str) -> Path:
         """Seconds and bytes of each finished round."""
@@ -156,6 +160,26 @@ class ServerHome(Home):
     def weights(self, plan: str, round_number: int) -> Path:
         """The weights after a round."""
         return self.run(plan) / f"round-{round_number:04d}.safetensors"
+
+    def momentum(self, plan: str, round_number: int) -> Path:
+        """What the server's step remembers after a round."""
+        return self.run(plan) / f"momentum-{round_number:04d}.safetensors"
+
+    def receipt(self, plan: str, round_number: int) -> Path:
+        """What went into a round and what came out, signed."""
+        return self.run(plan) / f"receipt-{round_number:04d}.json"
+
+    def attempts(self, plan: str, round_number: int) -> Path:
+        """How often a sum of a round was begun under secure aggregation."""
+        return self.run(plan) / f"attempts-{round_number:04d}"
+
+    def agreed(self, plan: str) -> Path:
+        """The plan of a run."""
+        return self.run(plan) / "plan.json"
+
+    def draft(self, draft: str) -> Path:
+        """What each site counted for a draft of a plan."""
+        return self.root / "drafts" / f"{checked_name(draft, 'draft')}.json"
 
 
 @dataclass(frozen=True)
@@ -252,6 +276,28 @@ class SiteHome(Home):
     def update(self, plan: str, round_number: int) -> Path:
         """A noisy update, kept before it is sent so that a retry sends the same bytes."""
         return self.root / "updates" / checked_name(plan, "plan") / f"round-{round_number:04d}.safetensors"
+
+    def start(self, plan: str, round_number: int) -> Path:
+        """SHA-256 of the weights from which this site computes a round."""
+        return self.root / "updates" / checked_name(plan, "plan") / f"round-{round_number:04d}.start"
+
+    def sum_state(self, plan: str, round_number: int) -> Path:
+        """What secure aggregation keeps of a round, sealed."""
+        return self.root / "updates" / checked_name(plan, "plan") / f"round-{round_number:04d}.sealed"
+
+    def receipt(self, plan: str, round_number: int) -> Path:
+        """The server's receipt of a round, as this site checked it."""
+        return self.root / "updates" / checked_name(plan, "plan") / f"receipt-{round_number:04d}.json"
+
+    @property
+    def proposals(self) -> Path:
+        """Plans that the federation's server proposed, signed by it."""
+        return self.root / "proposals"
+
+    @property
+    def offer(self) -> Path:
+        """The data that this site lets drafts of the federation count, signed."""
+        return self.root / "offer.json"
 
     def scores(self, plan: str) -> Path:
         """The site's own losses and scores; they stay here."""

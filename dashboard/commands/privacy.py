@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from federated.cost import Outlook
     from federated.drills import Sizes
     from federated.plan import Plan
-    from policies.policy import Training
+    from policies.policy import Policy
     from privacy.audit.report import AuditReport
     from privacy.training.dp_certificate import DpCertificate
 
@@ -53,9 +53,9 @@ def plan(
         StudySettings.trained_layers if layers is None else layers,
     )
     place = Workspace.find(workspace)
-    caps = load_policy(place.policy).training if place.policy.exists() else None
+    policy = load_policy(place.policy) if place.policy.exists() else None
     found = outlook(chosen)
-    refused = _refused(found, caps) if caps else []
+    refused = _refused(found, policy) if policy else []
     if as_json:
         typer.echo(json.dumps({**found.as_details(), "policy_refuses": refused}))
         return
@@ -66,20 +66,20 @@ def plan(
         say(f"warning: {place.policy} refuses this: {why}")
 
 
-def _refused(found: Outlook, caps: Training) -> list[str]:
+def _refused(found: Outlook, policy: Policy) -> list[str]:
     """What the caps of a policy refuse of a plan; what was spent before comes on top of its epsilon."""
     from decimal import Decimal
 
     from federated.plan import check_caps
     from policies.errors import TrainingError
 
-    refused = []
+    refused, caps = [], policy.training
     if found.patients < caps.smallest_cohort:
         refused.append(f"{found.patients} training patients; it asks for {caps.smallest_cohort}")
     if Decimal(found.epsilon_prv) > Decimal(repr(caps.epsilon)):
         refused.append(f"epsilon {found.epsilon_prv}; it allows {caps.epsilon:g} in all")
     try:
-        check_caps(found.plan, caps)
+        check_caps(found.plan, caps, policy.federation)
     except TrainingError as error:
         refused.append(error.message)
     return refused
@@ -190,8 +190,8 @@ def audit(
 
 
 def _plan(named: str, folder: Path | None) -> Plan:
+    from federated.approval import approved
     from federated.plan import read_plan
-    from federated.site_round import approved
     from policies.guard import open_site
     from policies.workspace import Workspace
 

@@ -101,6 +101,9 @@ def dismiss(
 @app.command()
 def start(
     listen: Annotated[str, typer.Option(help="Address of this machine on which hospitals are served.")] = "0.0.0.0",  # noqa: S104  # the door for sites
+    metrics: Annotated[
+        int | None, typer.Option(min=1, max=65535, help="Port of this machine's loopback for Prometheus: /metrics.")
+    ] = None,
     foreground: ForegroundOption = False,
     workspace: WorkspaceOption = None,
 ) -> None:
@@ -119,9 +122,10 @@ def start(
     server = open_server(place)
     roster = read_roster(server)
     if foreground:
-        run_server(server, place, listen, stop_on_signals())
+        run_server(server, place, listen, stop_on_signals(), metrics)
     else:
-        start_detached(server.home.federation, foreground_of(place, "server", "start", "--listen", listen))
+        words = ["server", "start", "--listen", listen, *(["--metrics", str(metrics)] if metrics else [])]
+        start_detached(server.home.federation, foreground_of(place, *words))
         say(f"the server of '{roster.federation}' runs at {roster.address}; 'confide server status' shows who is there")
 
 

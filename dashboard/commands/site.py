@@ -71,37 +71,64 @@ def join(
 
 
 @app.command()
-def approve(
-    plan: Annotated[Path, typer.Argument(help="The plan (JSON) that the server's administrator sent.")],
+def offer(
     data: Annotated[Path, typer.Argument(metavar="DEID", help="Folder that 'confide deid' wrote.")],
+    counts: Annotated[int, typer.Option(min=1, help="Drafts that may count its patients from now on.")] = 1,
+    site: SiteOption = None,
+    workspace: WorkspaceOption = None,
+) -> None:
+    """Let the federation's drafts count the patients of a folder, with noise, at a small cost in epsilon each.
+
+    [dim]Example: confide site offer deid/north[/]
+    """
+    from clinical.manifest import read_manifest
+    from dashboard.console import say
+    from federated.proposals import offer as offered
+    from policies.workspace import Workspace
+
+    chosen = _member(Workspace.existing(workspace), site)
+    read_manifest(data, chosen.keys.public)
+    offered(chosen, data, counts)
+    say(f"'{chosen.name}' counts {data} for {counts} more draft{'s' if counts > 1 else ''}; next: confide site approve")
+
+
+@app.command()
+def approve(
+    plan: Annotated[
+        str, typer.Argument(help="First digits of a proposed plan, or its file. \\[default: the newest proposal]")
+    ] = "",
+    data: Annotated[
+        Path | None, typer.Argument(metavar="[DEID]", help="Its folder. \\[default: the one that was offered]")
+    ] = None,
     yes: Annotated[bool, typer.Option("--yes", help="Approve without asking.")] = False,
     site: SiteOption = None,
     workspace: WorkspaceOption = None,
 ) -> None:
     """Read a plan in plain words and agree to it; the approval is signed and logged, and the cohort prepared.
 
-    [dim]Example: confide site approve plan.json deid/north[/]
+    [dim]Example: confide site approve 413eefb3[/]
     """
     from dashboard.console import progress, say
+    from federated.approval import approve as approved
+    from federated.parties import check_known
     from federated.plan import read_plan
-    from federated.provision.membership import membership
-    from federated.site_round import approve as approved
+    from federated.proposals import offered, proposed
     from federated.site_round import plan_classifier, prepare
     from federated.study import budget_after
     from policies.releases import epsilon_text
     from policies.workspace import Workspace
 
     place = Workspace.existing(workspace)
-    chosen, read = _member(place, site), read_plan(plan)
-    roster = membership(chosen)
-    for share in read.sites:
-        roster.key_of(share.name)  # only with those whose keys were compared
+    chosen = _member(place, site)
+    read = read_plan(Path(plan)) if Path(plan).is_file() else proposed(chosen, plan)
+    folder = data or offered(chosen)
+    check_known(chosen, read)
     say(read.in_words(chosen.name))
     before, after = budget_after([chosen], read)
     say(f"It brings the epsilon of each patient from {epsilon_text(before)} to {epsilon_text(after)}, for good.")
     if not yes:
         typer.confirm("Approve this plan?", abort=True)
-    approved(chosen, read, data)
+    approved(chosen, read, folder)
     with progress() as bar:
         task = bar.add_task("preparing", total=None)
         prepare(

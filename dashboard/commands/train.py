@@ -1,4 +1,4 @@
-"""confide train: a study over de-identified folders, all sites of this workspace on one machine."""
+"""confide train: a study over de-identified folders of this machine, or over the machines of a federation."""
 
 from __future__ import annotations
 
@@ -14,7 +14,9 @@ from policies.errors import InputError
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from clinical.labels import LabelRule
     from federated.plan import Plan
+    from federated.progress import RoundDone
     from federated.study import Cohort
     from policies.guard import Server
     from policies.models import SignedModel
@@ -22,11 +24,13 @@ if TYPE_CHECKING:
 
 
 def train(
-    data: Annotated[list[Path], typer.Argument(metavar="DEID...", help="Folders that 'confide deid' wrote.")],
     labels: Annotated[Path, typer.Option(help="TOML file with the label set, and codes mapped to it.")],
     epsilon: Annotated[
         float, typer.Option(min=0.0, help="What the whole plan may cost each patient; it is spent for good.")
     ],
+    data: Annotated[
+        list[Path] | None, typer.Argument(metavar="[DEID]...", help="Folders that 'confide deid' wrote.")
+    ] = None,
     label_source: Annotated[
         str, typer.Option(help="'condition' (the encounter's coded condition) or 'category' (of the document).")
     ] = "condition",
@@ -44,6 +48,19 @@ def train(
     encoder: Annotated[
         str | None, typer.Option(help="Folder or hub name of a BERT or RoBERTa. \\[default: built in]")
     ] = None,
+    aggregation: Annotated[
+        str, typer.Option(help="How updates become one: mean, secure, trimmed_mean, median or multi_krum.")
+    ] = StudySettings.aggregation,
+    bad_sites: Annotated[int, typer.Option(min=0, help="Sites that a robust aggregation must bear.")] = 0,
+    min_sites: Annotated[int, typer.Option(min=0, help="Sites that a round needs; 0: all of them.")] = 0,
+    deadline: Annotated[
+        int, typer.Option(min=1, help="Seconds that each exchange of a round waits for the sites.")
+    ] = StudySettings.round_seconds,
+    federation: Annotated[
+        str | None, typer.Option(help="Train at the hospitals of this federation, each on its own machine.")
+    ] = None,
+    wait: Annotated[int, typer.Option(min=1, help="Seconds that a federation's approvals are waited for.")] = 86_400,
+    watch: Annotated[bool, typer.Option("--watch", help="With --federation: a line for each round.")] = False,
     yes: Annotated[bool, typer.Option("--yes", help="Approve the plan for every site without asking.")] = False,
     workspace: WorkspaceOption = None,
 ) -> None:
@@ -52,31 +69,48 @@ def train(
     [dim]Example: confide train deid/north deid/river --labels labels.toml --epsilon 4[/]
     """
     from clinical.labels import LabelSource, read_label_rule
-    from dashboard.console import say
-    from federated.study import approve_everywhere, budget_after, draft_plan, plan_epsilon
-    from policies.access import Action, Purpose
-    from policies.guard import open_server
-    from policies.releases import epsilon_text
     from policies.workspace import Workspace
 
     if label_source not in list(LabelSource):
         raise InputError(f"'{label_source}' is no label source", f"Use one of: {', '.join(LabelSource)}.")
     place = Workspace.existing(workspace)
     rule = read_label_rule(labels, LabelSource(label_source))
-    cohorts = [open_cohort(place, folder) for folder in data]
-    for cohort in cohorts:
-        cohort.site.guard.permit(Action.TRAIN, Purpose.RESEARCH)
-    if len({cohort.site.name for cohort in cohorts}) < len(cohorts):
-        raise InputError("two of the folders are of one site", "Name one folder for each site.")
     settings = StudySettings(
         study,
         epsilon,
         rounds=rounds,
+        aggregation=aggregation,
+        bad_sites=bad_sites,
+        min_sites=min_sites,
+        round_seconds=deadline,
         trained_layers=layers,
         windows_per_note=windows,
         multi_label=multi_label,
         encoder=encoder or StudySettings.encoder,
     )
+    if bool(data) == bool(federation):
+        raise InputError("a training needs folders, or a federation", "Name folders, or --federation without any.")
+    if federation:
+        _train_together(place, federation, rule, settings, wait=wait, watch=watch)
+    else:
+        _train_here(place, data or [], rule, settings, yes=yes)
+
+
+def _train_here(
+    workspace: Workspace, data: Sequence[Path], rule: LabelRule, settings: StudySettings, *, yes: bool
+) -> None:
+    """All sites of this workspace, on this machine."""
+    from dashboard.console import say
+    from federated.study import approve_everywhere, budget_after, draft_plan, plan_epsilon
+    from policies.access import Action, Purpose
+    from policies.guard import open_server
+    from policies.releases import epsilon_text
+
+    cohorts = [open_cohort(workspace, folder) for folder in data]
+    for cohort in cohorts:
+        cohort.site.guard.permit(Action.TRAIN, Purpose.RESEARCH)
+    if len({cohort.site.name for cohort in cohorts}) < len(cohorts):
+        raise InputError("two of the folders are of one site", "Name one folder for each site.")
     plan = draft_plan(cohorts, rule, settings)
     for cohort in cohorts:
         say(plan.in_words(cohort.site.name))
@@ -86,10 +120,45 @@ def train(
     if not yes:
         typer.confirm(f"Approve this plan for {', '.join(share.name for share in plan.sites)}?", abort=True)
     approve_everywhere(cohorts, plan)
-    server = open_server(place)
-    model = train_with_progress(place, server, cohorts, plan)
+    server = open_server(workspace)
+    model = train_with_progress(workspace, server, cohorts, plan)
     for log, missing in unwitnessed(server, plan).items():
         say(f"warning: the log of {log} was not signed by {', '.join(missing)}; see witness.refused in their logs")
+    say(f"model {model.name} signed by '{model.signer}'; epsilon {plan_epsilon(plan)} at each site, delta {plan.delta}")
+
+
+def _train_together(
+    workspace: Workspace, federation: str, rule: LabelRule, settings: StudySettings, *, wait: int, watch: bool
+) -> None:
+    """The sites of a federation, each on its own machine; this one is the server's."""
+    from dashboard.console import say
+    from federated.machines import federation_named
+    from federated.plan import Plan
+    from federated.remote import RemoteWatch, Together
+    from federated.study import plan_epsilon
+    from policies.guard import open_server
+
+    server, said = open_server(workspace), set[str]()
+
+    def waiting(what: str, sites: Sequence[str]) -> None:
+        line = f"waiting for {', '.join(sites)} to {what}"
+        if line not in said:
+            said.add(line)
+            say(line)
+
+    def agreed(plan: Plan) -> None:
+        say(f"plan {plan.digest[:16]} is approved by {', '.join(share.name for share in plan.sites)}")
+
+    def done(one: RoundDone) -> None:
+        if watch:
+            left = one.seconds * (one.rounds - one.round)
+            say(f"round {one.round}/{one.rounds}: {', '.join(one.sites)}; {one.seconds:.1f} s, about {left:.0f} s left")
+
+    told = RemoteWatch(waiting, agreed, done)
+    together = Together(workspace, server, federation_named(server, federation), told, wait)
+    with server.guard.log.running("training"):
+        model = together.train(rule, settings)
+    plan = Plan.model_validate(model.card["plan"])
     say(f"model {model.name} signed by '{model.signer}'; epsilon {plan_epsilon(plan)} at each site, delta {plan.delta}")
 
 

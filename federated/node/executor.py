@@ -7,12 +7,14 @@ by the hash of its bytes; nothing of a bundle is ever unpacked, written or impor
 from __future__ import annotations
 
 import argparse
+import os
 import threading
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from federated.node.bundle import approved_bundle
 from federated.node.supervise import stop_on_signals
+from federated.parties import SIMULATED_SITES
 from policies.errors import ConfideError
 from policies.events import Event
 from policies.files import sha256_hex
@@ -24,6 +26,7 @@ if TYPE_CHECKING:
     from flwr.supercore.runtime import RuntimeHttpClient
 
 _POLL_S = 0.2
+BEAT_S = 10  # after two that are missed, the SuperNode gives a message back to the server, and takes the next
 _ACQUIRE = "/flwr.proto.Runtime/AcquireTask"
 _NOTHING_IS_SAID = "the reason is in the site's own log"
 
@@ -40,7 +43,7 @@ def answer(site: Site, message: Message, context: Context, bundle: bytes) -> Mes
 
     if (found := sha256_hex(bundle)) != approved_bundle():
         reason = "a run carries another bundle than that of the installed version"
-        site.guard.record(Event.PLAN_REFUSED, bundle=found, reason=reason)
+        site.guard.record(Event.RUN_REFUSED, bundle=found, reason=reason)
         return Message(Error(code=ErrorCode.INVALID_FAB, reason=_NOTHING_IS_SAID), reply_to=message)
     try:
         from federated.client_app import app  # not before the check
@@ -105,13 +108,16 @@ def _say(error: Exception) -> None:
 
 
 def main() -> None:
+    from flwr.supercore import heartbeat
     from flwr.supercore.app_utils import start_parent_process_monitor
 
+    heartbeat.HEARTBEAT_DEFAULT_INTERVAL = BEAT_S
     parser = argparse.ArgumentParser()
     for name in ("--workspace", "--site", "--supernode"):
         parser.add_argument(name, required=True)
     parser.add_argument("--parent", type=int, required=True)
     chosen = parser.parse_args()
+    os.environ.pop(SIMULATED_SITES, None)  # whose keys are believed, the roster says
     stop = stop_on_signals()  # the message in hand is answered first
     start_parent_process_monitor(chosen.parent)
     serve(open_site(Workspace(Path(chosen.workspace)), chosen.site), chosen.supernode, stop)

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from federated.node.child import Child
 from federated.node.link import Link, admit_nodes
+from federated.node.metrics import served_metrics
 from federated.node.state import read_state
 from federated.node.supervise import supervise
 from federated.provision.authority import renew_if_due
@@ -28,11 +29,14 @@ PRIVATE_PORT = "private_port"
 _LAST_BYTES = 8192
 
 
-def run_server(server: Server, workspace: Workspace, listen: str, stop: threading.Event) -> None:
+def run_server(
+    server: Server, workspace: Workspace, listen: str, stop: threading.Event, metrics: int | None = None
+) -> None:
     """Keep the SuperLink alive and its list of nodes equal to the roster, until told to stop.
 
     Args:
         listen: the address of this machine on which sites are served.
+        metrics: port of the loopback for Prometheus.
 
     Raises:
         InputError: there is no federation here.
@@ -41,6 +45,8 @@ def run_server(server: Server, workspace: Workspace, listen: str, stop: threadin
     folder, roster = server.home.federation, read_roster(server)
     renew_if_due(folder, roster.host)
     check_free(listen, roster.port)
+    if metrics is not None:
+        check_free(LOOPBACK, metrics)
     link = Link(folder, free_port())
     options = {"workspace": workspace.root.resolve(), "host": listen, "port": roster.port, "private-port": link.port}
     child = Child(
@@ -51,7 +57,7 @@ def run_server(server: Server, workspace: Workspace, listen: str, stop: threadin
         server.guard.log.heartbeat()
         return _admit(server, link)
 
-    with server.guard.log.running("superlink"):
+    with server.guard.log.running("superlink"), served_metrics(server, metrics):
         supervise(folder, [child], {PRIVATE_PORT: link.port}, upkeep, stop)
 
 

@@ -1,7 +1,8 @@
 """Flower's SuperNode, except that it reads nothing of a bundle, and asks for messages more often than every 3 seconds.
 
 Flower would parse a file of the bundle before our executor compares its hash, and a round of several messages would
-mostly wait for the next time that it asks. Both are fixed in its code, so both are changed here before it runs.
+mostly wait for the next time that it asks; an executor that was killed would hold up its site for a minute. All three
+are fixed in its code, so they are changed here before it runs.
 """
 
 from __future__ import annotations
@@ -12,8 +13,11 @@ from types import SimpleNamespace
 from typing import Any
 
 from flwr.supercore.app_utils import start_parent_process_monitor
+from flwr.supercore.corestate import in_memory_corestate as state
 from flwr.supernode import start_client_internal as loop
 from flwr.supernode.cli import flower_supernode
+
+from federated.node.executor import BEAT_S
 
 POLL_S = 0.5
 
@@ -23,10 +27,12 @@ def _settings_of_the_run(bundle: bytes, run: Any) -> dict[str, Any]:
 
 
 def change_flower() -> None:
-    """Take the two places of Flower's loop that are ours; ends the process where they are not as they were in 1.41."""
-    if not hasattr(loop, "get_fused_config_from_fab") or loop.time is not time:
+    """Take the three places of Flower that are ours; ends the process where they are not as they were in 1.41."""
+    known = hasattr(loop, "get_fused_config_from_fab") and hasattr(state, "HEARTBEAT_DEFAULT_INTERVAL")
+    if not known or loop.time is not time:
         sys.exit("this Flower is another than the one that Confide was made for")
     loop.get_fused_config_from_fab = _settings_of_the_run
+    state.HEARTBEAT_DEFAULT_INTERVAL = BEAT_S
     loop.time = SimpleNamespace(sleep=lambda seconds: time.sleep(min(seconds, POLL_S)))
 
 

@@ -12,6 +12,7 @@ from federated.provision.documents import read_reply, write_invitation
 from federated.provision.roster import Roster
 from policies.access import Action, Purpose
 from policies.errors import InputError, IntegrityError
+from policies.events import Event
 from policies.files import OWNER_ONLY, write_whole
 from policies.guard import Server
 from policies.keys import alone_in
@@ -93,6 +94,7 @@ def admit(server: Server, reply: Path) -> Roster:
         if member.name not in roster.invited:
             raise InputError(f"'{member.name}' was not invited", "Run 'confide server invite' for it.", file=reply)
         others = tuple(known for known in roster.members if known.name != member.name)
+        server.guard.record(Event.MEMBER_ADMITTED, site=member.name, signing=member.signing)
         return _keep(server, roster.model_copy(update={"members": (*others, member)}))
 
 

@@ -12,6 +12,7 @@ from federated.provision.documents import Invitation, write_reply
 from federated.provision.roster import Roster, same_fingerprint
 from policies.access import Action, Purpose
 from policies.errors import InputError, IntegrityError, TrainingError
+from policies.events import Event
 from policies.files import OWNER_ONLY, storage_errors, write_whole
 from policies.guard import Site
 from policies.keys import alone_in
@@ -85,6 +86,7 @@ def confirm(site: Site, workspace: Workspace, invitation: Invitation, heard: str
     trust(workspace.trusted, roster.server_key)
     write_whole(site.home.federation.authority, roster.authority.encode())
     write_whole(site.home.federation.roster, signed(site.keys, _MEMBERSHIP, roster.model_dump()) + b"\n")
+    site.guard.record(Event.ROSTER_CONFIRMED, federation=roster.federation, fingerprint=roster.fingerprint)
 
 
 def membership(site: Site) -> Roster:

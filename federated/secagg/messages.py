@@ -8,8 +8,19 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from enum import StrEnum
 
 ByPlace = Mapping[int, bytes]
+
+
+class SumStep(StrEnum):
+    """What the server asks in a secure sum, in this order."""
+
+    ADVERTISE = "advertise"
+    SHARE = "share"
+    MASK = "mask"
+    SIGN = "sign"
+    UNMASK = "unmask"
 
 
 @dataclass(frozen=True)

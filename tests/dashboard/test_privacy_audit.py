@@ -11,9 +11,9 @@ from typer.testing import CliRunner
 
 from dashboard.cli import app
 from federated import drills
+from federated.approval import approve
 from federated.drills import QUICK, Sizes, Tell
 from federated.plan import Plan, SiteShare
-from federated.site_round import approve
 from policies.errors import ConfideError, InputError, TrainingError
 from privacy.audit.report import AuditReport
 from tests.clinical.encoders import save_encoder

@@ -7,8 +7,9 @@ from pathlib import Path
 import pytest
 from flwr.supercore.task_identity import TaskIdentity
 
+from federated.approval import approve
 from federated.plan import Plan
-from federated.site_round import approve, plan_classifier, prepare
+from federated.site_round import plan_classifier, prepare
 from policies.guard import Site
 from policies.workspace import Workspace
 from tests.clinical.encoders import save_encoder

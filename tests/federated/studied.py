@@ -6,8 +6,8 @@ from collections.abc import Sequence
 
 from safetensors.numpy import save
 
+from federated.approval import approve
 from federated.plan import Plan
-from federated.site_round import approve
 from federated.study import model_card
 from policies.events import Event
 from policies.guard import Site, open_server

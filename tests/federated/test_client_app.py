@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from typing import Any
 
 import pytest
@@ -9,8 +11,9 @@ from flwr.app import ConfigRecord, Context, Message, RecordDict
 
 from clinical.classifier import trained_weights
 from federated import client_app, site_round
-from federated.client_app import NO_PLAN, SIMULATED_SITES, locate_site, train
+from federated.client_app import NO_PLAN, locate_site, train
 from federated.messages import TrainOrder, pack_order, unpack_reply
+from federated.parties import SIMULATED_SITES
 from federated.plan import Plan
 from federated.site_round import plan_classifier
 from policies.errors import IntegrityError
@@ -47,17 +50,18 @@ def nowhere(site: Site, reply: Message) -> bool:
 
 def test_an_order_is_answered(prepared: Site, plan: Plan) -> None:
     reply = unpack_reply(train(message(plan), context()).content)
-    assert (reply.plan, reply.round, reply.site, reply.refusal) == (plan.digest, 1, 0, 0)
+    assert (reply.plan, reply.round, reply.refusal) == (plan.digest, 1, 0)
     assert reply.gradient.keys() == trained_weights(plan_classifier(plan)).keys()
 
 
 def test_a_refusal_travels_as_its_code_and_is_logged_by_kind_and_place(site: Site, plan: Plan) -> None:
     answer = train(message(plan), context())
     reply = unpack_reply(answer.content)
-    assert (reply.refusal, reply.site, reply.gradient) == (9, 0, {})  # not approved here
-    (entry,) = happened(site.home.audit, site.keys.public)
+    assert (reply.refusal, reply.gradient) == (9, {})  # not approved here
+    refused, entry = happened(site.home.audit, site.keys.public)
+    assert (refused.event, refused.details["plan"]) == (Event.RUN_REFUSED, plan.digest)
     assert (entry.event, entry.details["error"]) == (Event.ROUND_FAILED, "TrainingError")
-    assert entry.details["place"].startswith("site_round.py:")
+    assert entry.details["place"].startswith("approval.py:")
 
 
 @pytest.mark.parametrize("error", [RuntimeError, ValueError, KeyError, MemoryError])
@@ -99,3 +103,9 @@ def test_a_node_is_named_by_its_configuration_or_by_its_place() -> None:
     assert locate_site(context(**{"partition-id": 2})).name == "summit"
     with pytest.raises(IntegrityError, match="does not know"):
         locate_site(context(**{"partition-id": 3}))
+
+
+def test_what_does_not_train_loads_no_torch() -> None:
+    code = "import sys, federated.client_app, federated.machines; print('torch' in sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout == "False\n"

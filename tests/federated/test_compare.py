@@ -12,10 +12,11 @@ from clinical.classifier import PatientStates, patient_states, trained_weights
 from clinical.dataset import read_dataset
 from clinical.encoder import Classifier
 from federated import step
-from federated.aggregate import Weights
+from federated.aggregation import Weights
+from federated.cohort import label_rule
 from federated.compare import PLAIN_EPOCHS, Comparison, States
 from federated.plan import Plan
-from federated.site_round import label_rule, plan_classifier
+from federated.site_round import plan_classifier
 from privacy.training.dpsgd import StepSettings, private_gradient
 from privacy.training.randomness import CHACHA20
 from tests.clinical.notes import cohort, write

@@ -29,19 +29,19 @@ def test_an_order_comes_back() -> None:
 @pytest.mark.parametrize("refusal", [0, 9])
 def test_a_reply_comes_back(refusal: int) -> None:
     gradient = {} if refusal else made(2)
-    found = unpack_reply(pack_reply(TrainReply(DIGEST, 3, 2, gradient, refusal), order()).content)
-    assert (found.plan, found.round, found.site, found.refusal) == (DIGEST, 3, 2, refusal)
+    found = unpack_reply(pack_reply(TrainReply(DIGEST, 3, gradient, refusal), order()).content)
+    assert (found.plan, found.round, found.refusal) == (DIGEST, 3, refusal)
     close(found.gradient, gradient)
 
 
 def test_no_field_of_a_message_is_text() -> None:
-    for content in (order().content, pack_reply(TrainReply(DIGEST, 3, 2, {}, 9), order()).content):
+    for content in (order().content, pack_reply(TrainReply(DIGEST, 3, {}, 9), order()).content):
         assert {type(value) for value in content[CONFIG].values()} <= {int, bytes}
         assert len(content[CONFIG]["plan"]) == 32
 
 
 def changed(**values: Any) -> RecordDict:
-    config = {"plan": bytes(32), "round": 1, "site": 0, "refusal": 0} | values
+    config = {"plan": bytes(32), "round": 1, "refusal": 0} | values
     config = {key: value for key, value in config.items() if value is not None}
     return RecordDict({"arrays": ArrayRecord({"w": Array(np.zeros(1, np.float32))}), CONFIG: ConfigRecord(config)})
 
@@ -53,7 +53,7 @@ def test_a_digest_that_is_not_32_bytes_is_refused(digest: object) -> None:
             unpack(changed(plan=digest))
 
 
-@pytest.mark.parametrize("key", ["round", "site", "refusal"])
+@pytest.mark.parametrize("key", ["round", "refusal"])
 @pytest.mark.parametrize("value", ["1", 1.5, None, b"1"])
 def test_numbers_that_are_none_are_refused(key: str, value: object) -> None:
     with pytest.raises(IntegrityError):

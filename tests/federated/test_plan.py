@@ -11,7 +11,7 @@ from pydantic import ValidationError
 
 from federated.plan import Plan, SiteShare, check_caps, read_plan
 from policies.errors import TrainingError
-from policies.policy import Training
+from policies.policy import Federation, Training
 from policies.releases import PATIENT_COUNT, GaussianRelease, PoissonSampled
 
 CAPS = Training(
@@ -24,6 +24,7 @@ CAPS = Training(
     threads=2,
     largest_cache_bytes=10**10,
 )
+FEDERATION = Federation()
 
 
 def made(**changes: Any) -> Plan:
@@ -60,8 +61,8 @@ def test_the_digest_is_that_of_the_content_and_survives_json(tmp_path: Path) -> 
 
 
 def test_a_plan_within_the_caps_passes() -> None:
-    check_caps(made(), CAPS)
-    check_caps(made(sigma="0.5", rounds=60, sampling_rate="1"), CAPS)
+    check_caps(made(), CAPS, FEDERATION)
+    check_caps(made(sigma="0.5", rounds=60, sampling_rate="1"), CAPS, FEDERATION)
 
 
 @pytest.mark.parametrize(
@@ -80,21 +81,69 @@ def test_a_plan_within_the_caps_passes() -> None:
 )
 def test_a_plan_outside_a_cap_is_refused_with_key_value_and_range(key: str, value: Any, allowed: str) -> None:
     with pytest.raises(TrainingError, match=f"{key} is {value}; .* {allowed}"):
-        check_caps(made(**{key: value}), CAPS)
+        check_caps(made(**{key: value}), CAPS, FEDERATION)
 
 
 def test_delta_stays_far_below_one_over_the_patients() -> None:
     many = (SiteShare(name="north", patients=10_001, weight="1"),)
     with pytest.raises(TrainingError, match="delta is 1e-05"):
-        check_caps(made(sites=many), CAPS)
-    check_caps(made(sites=(SiteShare(name="north", patients=10_000, weight="1"),)), CAPS)
+        check_caps(made(sites=many), CAPS, Federation(fewest_sites=1))
+    check_caps(made(sites=(SiteShare(name="north", patients=10_000, weight="1"),)), CAPS, Federation(fewest_sites=1))
 
 
 @pytest.mark.parametrize("weight", ["0.5", "0.7"])
 def test_weights_that_do_not_sum_to_one_are_refused(weight: str) -> None:
     sites = [{"name": "north", "patients": 1, "weight": weight}, {"name": "river", "patients": 1, "weight": "0.4"}]
     with pytest.raises(TrainingError, match="sum to 1"):
-        check_caps(made(sites=sites), CAPS)
+        check_caps(made(sites=sites), CAPS, FEDERATION)
+
+
+def federation(count: int) -> list[dict[str, Any]]:
+    return [{"name": f"site {place}", "patients": 200, "weight": str(1 / count)} for place in range(count)]
+
+
+ROBUST = {"aggregation": "multi_krum", "bad_sites": 1, "sites": federation(5)}
+
+
+@pytest.mark.parametrize(
+    ("changes", "caps", "why"),
+    [
+        ({"aggregation": "secure"}, {}, "secure aggregation needs 3 sites"),
+        ({"aggregation": "median", "bad_sites": 1}, {}, "the median with 1 bad needs 3 sites"),
+        ({"aggregation": "median", "sites": federation(5)}, {}, "must bear at least one"),
+        ({"bad_sites": 1}, {}, "a mean bears no bad site"),
+        ({**ROBUST, "sites": federation(4)}, {}, "needs 5 sites in every round, and may have 4"),
+        ({**ROBUST, "min_sites": 4}, {}, "needs 5 sites in every round, and may have 4"),
+        ({"min_sites": 3}, {}, "min_sites is 3; .* at most 2"),
+        ({"min_sites": 1}, {}, "may have 1 sites; this site's policy asks for 2"),
+        (ROBUST, {"aggregations": ("mean", "secure")}, "aggregation is multi_krum; .* mean or secure"),
+        (ROBUST, {"secure_aggregation_required": True}, "aggregation is multi_krum; .* allows secure"),
+        ({"sites": federation(4)}, {"fewest_sites": 5}, "may have 4 sites; this site's policy asks for 5"),
+        ({"server": "fedprox"}, {}, "that pull is zero"),
+        ({"server": "sgd"}, {}, "no server's step"),
+        ({"patience": 2}, {}, "of which public notes"),
+    ],
+)
+def test_an_aggregation_that_a_site_or_the_rule_itself_does_not_bear_is_refused(
+    changes: dict[str, Any], caps: dict[str, Any], why: str
+) -> None:
+    with pytest.raises(TrainingError, match=why):
+        check_caps(made(**changes), CAPS, Federation(**caps))
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        ROBUST,
+        {"aggregation": "secure", "sites": federation(4), "min_sites": 3},
+        {"aggregation": "trimmed_mean", "bad_sites": 1, "sites": federation(5), "min_sites": 3},
+        {"server": "adam", "patience": 2, "validation_sha256": "0" * 64},
+    ],
+)
+def test_one_that_holds_passes(changes: dict[str, Any]) -> None:
+    check_caps(made(**changes), CAPS, FEDERATION)
+    if changes.get("aggregation") == "secure":
+        check_caps(made(**changes), CAPS, Federation(secure_aggregation_required=True))
 
 
 @pytest.mark.parametrize(
@@ -110,6 +159,8 @@ def test_weights_that_do_not_sum_to_one_are_refused(weight: str) -> None:
         {"sites": []},
         {"poisson_sampling": False},
         {"window": 4096},
+        {"aggregation": "bulyan"},
+        {"bad_sites": -1},
     ],
 )
 def test_what_is_no_plan_cannot_be_made(change: dict[str, Any]) -> None:
@@ -127,6 +178,11 @@ def test_words_say_what_a_hospital_agrees_to() -> None:
     words = made().in_words("river")
     for part in ("'category'", "12 rounds", "about 300", "0.9", "norm 1.0", "1.95 times", "1e-05", made().digest[:16]):
         assert part in words
+    assert "ends early" not in words
+    for aggregation, said in (("mean", "sees each site's noisy update"), ("secure", "sees no site's update")):
+        assert said in made(aggregation=aggregation, min_sites=1).in_words("river")
+    assert "updates of 1 sites" in made(min_sites=1).in_words("river")
+    assert "after 3 rounds" in made(patience=3, validation_sha256="ab" * 32).in_words("river")
     with pytest.raises(TrainingError, match="names no site 'summit'"):
         made().in_words("summit")
 

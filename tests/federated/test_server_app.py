@@ -1,129 +1,224 @@
-"""The server averages what every site of the plan sent, logs it, and stops where one is missing."""
+"""The server's rounds: who took part is counted once, what is kept is enough to go on, and lies are seen."""
 
 from __future__ import annotations
 
 import json
+from collections.abc import Callable, Mapping
+from typing import Any
 
 import numpy as np
 import pytest
-from flwr.app import ArrayRecord, ConfigRecord, Error, Message
+from flwr.app import Message
 from safetensors.numpy import load_file, save
 
-from federated import server_app
-from federated.messages import TrainOrder, TrainReply, pack_order, pack_reply, unpack_order
+from clinical.classifier import trained_weights
+from federated.approval import approve
+from federated.messages import TrainReply, pack_fields, pack_reply, unpack_fields, unpack_order
+from federated.parties import SIMULATED_SITES, simulated_parties
 from federated.plan import Plan
-from federated.server_app import PrivateAveraging
+from federated.progress import last_finished
+from federated.receipt import read_receipt, write_receipt
+from federated.server_app import Federation, Rounds
+from federated.site_round import plan_classifier, prepare
+from policies.audit import read_entries
 from policies.errors import IntegrityError, TrainingError
-from policies.events import Event
+from policies.events import Entry, Event
 from policies.files import sha256_hex
 from policies.guard import Server, open_server
-from policies.workspace import Workspace
+from policies.policy import Aggregation
+from policies.workspace import WORKSPACE_VARIABLE, Workspace
+from privacy.training.budget import open_ledger
 from tests.contracts import close, made
-from tests.policies.logs import happened
+from tests.federated.hospitals import SITES, hospital, plan_for
+from tests.federated.same_process import Alter, SameProcess, nodes_of
 
 pytestmark = pytest.mark.usefixtures("flower")
 
 
 @pytest.fixture
-def server(workspace: Workspace) -> Server:
-    return open_server(workspace)
+def server(workspace: Workspace, monkeypatch: pytest.MonkeyPatch) -> Server:
+    monkeypatch.setenv(WORKSPACE_VARIABLE, str(workspace.root))
+    monkeypatch.setenv(SIMULATED_SITES, ",".join(SITES))
+    server = open_server(workspace)
+    for name in SITES:
+        hospital(workspace, name)
+    return server
 
 
 @pytest.fixture
-def strategy(server: Server, plan: Plan) -> PrivateAveraging:
-    return PrivateAveraging(server, plan, made(0))
+def secure(workspace: Workspace, server: Server, encoder: Any) -> Plan:
+    return agreed(workspace, plan_for(encoder, aggregation=Aggregation.SECURE, round_seconds=1))
 
 
-def order(plan: Plan) -> Message:
-    return Message(content=pack_order(TrainOrder(plan.digest, 1, made(0))), dst_node_id=1, message_type="train")
+@pytest.fixture
+def plain(workspace: Workspace, server: Server, encoder: Any) -> Plan:
+    return agreed(workspace, plan_for(encoder, min_sites=2, round_seconds=1))
 
 
-def reply(of: Plan, place: int, **changes: object) -> Message:
-    values = {"plan": of.digest, "round": 1, "site": place, "gradient": made(place + 1)} | changes
-    return pack_reply(TrainReply(**values), order(of))  # type: ignore[arg-type]
+def agreed(workspace: Workspace, plan: Plan) -> Plan:
+    for name in SITES:
+        approve(hospital(workspace, name), plan, workspace.deidentified(name))
+        prepare(hospital(workspace, name), plan, plan_classifier(plan))
+    return plan
 
 
-class Grid:
-    def __init__(self, nodes: list[int]) -> None:
-        self.nodes = nodes
-
-    def get_node_ids(self) -> list[int]:
-        return self.nodes
-
-
-def test_every_node_gets_the_plan_the_round_and_the_weights(strategy: PrivateAveraging, plan: Plan) -> None:
-    messages = list(strategy.configure_train(1, ArrayRecord({}), ConfigRecord({}), Grid([9, 4, 7])))  # type: ignore[arg-type]
-    assert [message.metadata.dst_node_id for message in messages] == [4, 7, 9]
-    for message in messages:
-        found = unpack_order(message.content)
-        assert (found.plan, found.round) == (plan.digest, 1)
-        close(found.weights, made(0))
+def rounds(workspace: Workspace, plan: Plan, absent: tuple[str, ...] = (), tries: int = 1) -> Rounds:
+    parties = simulated_parties(workspace, list(SITES))
+    nodes = {name: node for name, node in nodes_of(SITES).items() if name not in absent}
+    federation = Federation(parties.federation, parties.sites, lambda grid: nodes)
+    return Rounds(open_server(workspace), plan, trained_weights(plan_classifier(plan)), federation, tries=tries)
 
 
-def test_too_few_nodes_end_the_run(strategy: PrivateAveraging, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(server_app, "WAIT_FOR_SITES_S", 0.2)
-    with pytest.raises(TrainingError, match="2 of 3 sites"):
-        list(strategy.configure_train(1, ArrayRecord({}), ConfigRecord({}), Grid([1, 2])))  # type: ignore[arg-type]
+def run(one: Rounds, alter: Alter = lambda place, message: message) -> None:
+    one.run(SameProcess(alter))  # type: ignore[arg-type]
 
 
-def test_a_round_is_the_plans_mean_in_any_order_and_stands_on_disk_and_in_the_log(
-    strategy: PrivateAveraging, server: Server, plan: Plan
+def events(server: Server, event: Event) -> list[Entry]:
+    return [entry for entry in read_entries(server.home.audit, server.keys.public) if entry.event is event]
+
+
+def of_site(workspace: Workspace, name: str, event: Event) -> list[Entry]:
+    site = hospital(workspace, name)
+    return [entry for entry in read_entries(site.home.audit, site.keys.public) if entry.event is event]
+
+
+def mean_of_kept(workspace: Workspace, plan: Plan, names: Mapping[str, str], number: int) -> dict[str, Any]:
+    total = sum(map(float, names.values()))
+    kept = {name: load_file(hospital(workspace, name).home.update(plan.digest, number)) for name in names}
+    return {key: sum(float(names[site]) / total * kept[site][key] for site in names) for key in kept["north"]}
+
+
+def test_a_secure_sum_is_the_mean_of_what_the_sites_keep_and_each_is_counted_once(
+    workspace: Workspace, server: Server, secure: Plan
 ) -> None:
-    strategy.aggregate_train(1, [reply(plan, site) for site in (2, 0, 1)])
-    expected = {
-        name: made(0)[name] - 0.5 * (0.2 * made(1)[name] + 0.3 * made(2)[name] + 0.5 * made(3)[name])
-        for name in made(0)
-    }
-    close(strategy.weights, expected)
-    run = server.home.run(plan.digest)
-    close(load_file(run / "round-0001.safetensors"), expected)
-    assert json.loads((run / "rounds.ndjson").read_text())["round"] == 1
-    (entry,) = happened(server.home.audit, server.keys.public)
-    assert entry.event == Event.ROUND_AGGREGATED
-    assert entry.details["updates"] == {
-        name: sha256_hex(save(made(place + 1))) for place, name in enumerate(("north", "river", "summit"))
-    }
+    run(rounds(workspace, secure))
+    start, mean = trained_weights(plan_classifier(secure)), mean_of_kept(workspace, secure, SITES, 1)
+    after = load_file(server.home.weights(secure.digest, 1))
+    for name in start:
+        np.testing.assert_allclose(after[name], start[name] - secure.learning_rate * mean[name], atol=1e-5)
+    receipt = read_receipt(server.keys.public, server.home.receipt(secure.digest, 1).read_bytes())
+    assert receipt.model == sha256_hex(server.home.weights(secure.digest, 1).read_bytes())
+    assert set(receipt.inputs) == set(receipt.signatures) == set(SITES)
+    for name in SITES:
+        update = hospital(workspace, name).home.update(secure.digest, 1).read_bytes()
+        assert receipt.inputs[name] != sha256_hex(update)  # the server saw it under masks alone
+        assert [entry.details["counted"] for entry in of_site(workspace, name, Event.RECEIPT_CHECKED)] == [True, True]
 
 
-def test_a_refusal_ends_the_run_with_site_and_code(strategy: PrivateAveraging, plan: Plan) -> None:
-    with pytest.raises(TrainingError, match=r"round 1: site 'river' refused \(code 5\)") as caught:
-        strategy.aggregate_train(1, [reply(plan, 0), reply(plan, 1, gradient={}, refusal=5), reply(plan, 2)])
-    assert "'river'" in caught.value.hint
-    close(strategy.weights, made(0))
-
-
-@pytest.mark.parametrize("sites", [(), (0, 1), (0, 1, 1)])
-def test_a_missing_or_repeated_site_ends_the_run(
-    strategy: PrivateAveraging, plan: Plan, sites: tuple[int, ...]
+def test_a_round_counts_with_the_sites_that_the_plan_needs_and_weights_that_sum_to_one(
+    workspace: Workspace, server: Server, plain: Plan
 ) -> None:
-    with pytest.raises(TrainingError, match=f"{len(sites)} of 3 sites answered"):
-        strategy.aggregate_train(1, [reply(plan, site) for site in sites])
+    run(rounds(workspace, plain, absent=("summit",)))
+    there = {name: weight for name, weight in SITES.items() if name != "summit"}
+    start, mean = trained_weights(plan_classifier(plain)), mean_of_kept(workspace, plain, there, 1)
+    expected = {name: start[name] - plain.learning_rate * mean[name] for name in start}
+    close(load_file(server.home.weights(plain.digest, 1)), expected)
+    rows = [json.loads(line) for line in server.home.rounds(plain.digest).read_text().splitlines()]
+    assert [(row["round"], row["sites"], set(row["received"])) for row in rows] == [
+        (number, ["north", "river"], {"north", "river"}) for number in (1, 2)
+    ]
 
 
-@pytest.mark.parametrize("change", [{"plan": "cd" * 32}, {"round": 2}, {"site": 3}, {"site": -1}])
-def test_an_answer_to_something_else_is_refused(
-    strategy: PrivateAveraging, plan: Plan, change: dict[str, object]
+def test_too_few_sites_end_the_run_after_the_tries(workspace: Workspace, server: Server, plain: Plan) -> None:
+    with pytest.raises(TrainingError, match=r"1 of 3 sites answered, and the plan needs 2"):
+        run(rounds(workspace, plain, absent=("river", "summit"), tries=2))
+    assert len(events(server, Event.ROUND_FAILED)) == 1
+    assert last_finished(server, plain) is None
+
+
+def test_a_refusal_that_the_plan_cannot_bear_ends_the_run_with_site_and_code(
+    workspace: Workspace, server: Server, secure: Plan
 ) -> None:
-    with pytest.raises(IntegrityError, match="another plan or round"):
-        strategy.aggregate_train(1, [reply(plan, 0), reply(plan, 1), reply(plan, 2, **change)])
+    hospital(workspace, "river").home.plan(secure.digest).unlink()
+    with pytest.raises(TrainingError, match=r"round 1: site 'river' refused \(code 9\)"):
+        run(rounds(workspace, secure))
+    assert of_site(workspace, "river", Event.RUN_REFUSED)
 
 
-def test_a_failed_site_ends_the_run_without_its_words(strategy: PrivateAveraging, plan: Plan) -> None:
-    failed = Message(Error(1, "Zebulon was seen"), reply_to=order(plan))
-    with pytest.raises(TrainingError, match="a site failed") as caught:
-        strategy.aggregate_train(1, [reply(plan, 0), reply(plan, 1), failed])
-    assert "Zebulon" not in caught.value.message + caught.value.hint
+@pytest.mark.parametrize("step", ["train", "advertise", "share", "mask", "sign", "unmask", "receipt"])
+def test_a_server_killed_at_any_message_goes_on_with_the_same_updates(
+    workspace: Workspace, server: Server, secure: Plan, step: str
+) -> None:
+    class Killed(BaseException):
+        pass
+
+    def kill(place: int, message: Message) -> Message:
+        if message.metadata.message_type.endswith(step) and place == 2:
+            raise Killed
+        return message
+
+    with pytest.raises(Killed):
+        run(rounds(workspace, secure), kill)
+    run(rounds(workspace, secure))
+    assert [entry.details["round"] for entry in events(server, Event.ROUND_AGGREGATED)] == [1, 2]
+    for name in SITES:
+        assert [booking.round for booking in open_ledger(hospital(workspace, name)).bookings()] == [1, 2]
+        assert [entry.details["counted"] for entry in of_site(workspace, name, Event.RECEIPT_CHECKED)] == [True, True]
 
 
-def test_a_gradient_that_is_not_finite_or_not_of_the_model_is_refused(strategy: PrivateAveraging, plan: Plan) -> None:
-    broken = made(9) | {"scalar": np.array(np.nan, np.float32)}
-    with pytest.raises(TrainingError, match="not finite"):
-        strategy.aggregate_train(1, [reply(plan, 0), reply(plan, 1), reply(plan, 2, gradient=broken)])
-    other = {"another": np.zeros(1, np.float32)}
-    with pytest.raises(TrainingError, match="shape"):
-        strategy.aggregate_train(1, [reply(plan, site, gradient=other) for site in range(3)])
-    close(strategy.weights, made(0))
+def test_weights_that_are_not_those_of_the_log_are_not_gone_on_from(
+    workspace: Workspace, server: Server, plain: Plan
+) -> None:
+    run(rounds(workspace, plain))
+    server.home.momentum(plain.digest, 2).write_bytes(save(made(1)))
+    with pytest.raises(IntegrityError, match="not what round 2 ended with"):
+        rounds(workspace, plain)
 
 
-def test_nothing_is_asked_of_the_sites_patients_for_scores(strategy: PrivateAveraging) -> None:
-    assert list(strategy.configure_evaluate(1, ArrayRecord({}), ConfigRecord({}), Grid([1, 2, 3]))) == []  # type: ignore[arg-type]
+def altered(message: Message, change: Callable[[dict[str, Any]], None]) -> Message:
+    plan, fields = unpack_fields(message.content)
+    changed = dict(fields)
+    change(changed)
+    content = pack_fields(plan, changed)
+    return Message(content, dst_node_id=message.metadata.dst_node_id, message_type=message.metadata.message_type)
+
+
+def test_a_server_that_shows_other_survivors_to_one_site_gets_no_shares(
+    workspace: Workspace, server: Server, secure: Plan
+) -> None:
+    def lie(place: int, message: Message) -> Message:
+        if message.metadata.message_type != "query.sign" or place:
+            return message
+        return altered(message, lambda fields: fields.update(inputs=[*fields["inputs"][:2], bytes(32)]))
+
+    with pytest.raises(TrainingError, match="signed one and the same list"):
+        run(rounds(workspace, secure), lie)
+    assert not events(server, Event.ROUND_AGGREGATED)
+
+
+def test_a_receipt_that_does_not_count_a_site_as_it_sent_is_refused_and_logged(
+    workspace: Workspace, server: Server, secure: Plan
+) -> None:
+    def lie(place: int, message: Message) -> Message:
+        if message.metadata.message_type != "query.receipt" or place:
+            return message
+
+        def change(fields: dict[str, Any]) -> None:
+            receipt = read_receipt(server.keys.public, fields["document"])
+            inputs = {**receipt.inputs, "north": receipt.inputs["river"]}
+            fields["document"] = write_receipt(server.keys, receipt.model_copy(update={"inputs": inputs}))
+
+        return altered(message, change)
+
+    run(rounds(workspace, secure), lie)
+    assert len(of_site(workspace, "north", Event.RUN_REFUSED)) == 2
+    assert not of_site(workspace, "north", Event.RECEIPT_CHECKED)
+    assert len(of_site(workspace, "river", Event.RECEIPT_CHECKED)) == 2
+
+
+def test_a_round_that_starts_from_another_model_than_the_receipt_says_is_refused(
+    workspace: Workspace, server: Server, plain: Plan
+) -> None:
+    def lie(place: int, message: Message) -> Message:
+        if message.metadata.message_type == "train" and unpack_order(message.content).round == 2:
+            order = unpack_order(message.content)
+            for array in order.weights.values():
+                array.flags.writeable = True
+            message.content["arrays"] = pack_reply(
+                TrainReply(order.plan, 2, {name: array + 1 for name, array in order.weights.items()}), message
+            ).content["arrays"]
+        return message
+
+    with pytest.raises(TrainingError, match=r"round 2: site 'north' refused \(code 7\)"):
+        run(rounds(workspace, plain), lie)
+    assert [booking.round for booking in open_ledger(hospital(workspace, "north")).bookings()] == [1]

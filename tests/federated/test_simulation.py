@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import dataclass
 
 import pytest
-from flwr.app import Context, Message, RecordDict
 from safetensors.numpy import load_file
 
 from clinical.classifier import trained_weights
-from federated.client_app import train
+from federated.approval import approve
 from federated.count import count_patients
 from federated.plan import Plan
-from federated.server_app import RoundDone
+from federated.progress import RoundDone
 from federated.simulation import simulate
-from federated.site_round import approve, plan_classifier, prepare
+from federated.site_round import plan_classifier, prepare
 from federated.study import Cohort, Watch, approve_everywhere, run_study
 from policies.audit import read_entries
 from policies.errors import BudgetError, TrainingError
@@ -32,6 +30,7 @@ from privacy.training.accounting import epsilon
 from privacy.training.budget import open_ledger
 from tests.contracts import norm
 from tests.federated.hospitals import ROUNDS, SITES, hospital, new_workspace, set_policy, watch_each_other
+from tests.federated.same_process import SameProcess, context_of
 
 
 @dataclass(frozen=True)
@@ -140,20 +139,6 @@ def test_epsilon_from_the_log_alone_is_that_of_the_ledger_and_of_the_card(run: R
         assert epsilon_text(again) == spent[-1].details["epsilon"] == run.model.card["epsilon"][site.name]
 
 
-class SameProcess:
-    """Stands in for Flower's runtime: hands each order to the same client app, here and now."""
-
-    def get_node_ids(self) -> list[int]:
-        return [1, 2, 3]
-
-    def send_and_receive(self, messages: Iterable[Message], **_: object) -> list[Message]:
-        return [train(message, _context(message.metadata.dst_node_id - 1)) for message in messages]
-
-
-def _context(place: int) -> Context:
-    return Context(run_id=1, node_id=1, node_config={"partition-id": place}, state=RecordDict(), run_config={})
-
-
 @pytest.mark.usefixtures("flower")
 def test_a_site_whose_caps_were_lowered_after_the_approval_ends_the_run_with_its_name_and_code(
     workspace: Workspace, plan: Plan, monkeypatch: pytest.MonkeyPatch
@@ -163,7 +148,7 @@ def test_a_site_whose_caps_were_lowered_after_the_approval_ends_the_run_with_its
         approve(hospital(workspace, name), plan, workspace.deidentified(name))
         prepare(hospital(workspace, name), plan, classifier)
     monkeypatch.setattr(
-        "flwr.simulation.run_simulation", lambda server_app, *_, **__: server_app(SameProcess(), _context(0))
+        "flwr.simulation.run_simulation", lambda server_app, *_, **__: server_app(SameProcess(), context_of(0))
     )
 
     def lower(done: RoundDone) -> None:

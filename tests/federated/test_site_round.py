@@ -14,10 +14,12 @@ import torch
 from clinical.classifier import trained_weights
 from clinical.manifest import MANIFEST
 from clinical.states import read_states
-from federated import site_round, step
+from federated import approval, site_round, step
+from federated.approval import Approval, approve, approved
 from federated.messages import TrainOrder
+from federated.node.bundle import approved_bundle
 from federated.plan import Plan, SiteShare
-from federated.site_round import Approval, approve, approved, plan_classifier, prepare, train_round
+from federated.site_round import plan_classifier, prepare, train_round
 from policies.errors import (
     AccessDenied,
     BudgetError,
@@ -64,7 +66,11 @@ def data(workspace: Workspace, name: str = "north") -> Path:
 def test_an_approval_is_signed_kept_and_logged_in_words(workspace: Workspace, site: Site, plan: Plan) -> None:
     approve(site, plan, data(workspace))
     assert approved(site, plan.digest) == Approval(
-        plan, data(workspace).resolve(), file_sha256(data(workspace) / MANIFEST)
+        plan,
+        data(workspace).resolve(),
+        file_sha256(data(workspace) / MANIFEST),
+        approved_bundle(),
+        site.guard.policy.digest,
     )
     (entry,) = entries(site)
     assert entry.event == Event.PLAN_APPROVED
@@ -209,7 +215,7 @@ def test_another_encoder_than_the_plans_is_refused(encoder: Path) -> None:
 
 def test_a_round_is_booked_kept_and_logged(prepared: Site, plan: Plan) -> None:
     reply = train_round(prepared, order(plan))
-    assert (reply.plan, reply.round, reply.site, reply.refusal) == (plan.digest, 1, 0, 0)
+    assert (reply.plan, reply.round, reply.refusal) == (plan.digest, 1, 0)
     (booking,) = open_ledger(prepared).bookings()
     assert (booking.plan, booking.round, booking.release) == (plan.digest, 1, plan.release_of_round())
     assert booking.state is State.SPENT
@@ -223,7 +229,7 @@ def test_a_round_is_booked_kept_and_logged(prepared: Site, plan: Plan) -> None:
 def test_a_round_asked_for_again_gives_the_same_bytes_and_costs_nothing(prepared: Site, plan: Plan) -> None:
     first = train_round(prepared, order(plan))
     logged = len(entries(prepared))
-    again = train_round(prepared, order(plan, **{"head.bias": np.ones(3, np.float32)}))
+    again = train_round(prepared, order(plan))
     assert all(np.array_equal(first.gradient[name], again.gradient[name]) for name in first.gradient)
     assert len(open_ledger(prepared).bookings()) == 1
     assert len(entries(prepared)) == logged
@@ -279,27 +285,31 @@ def test_a_round_of_a_plan_that_was_not_approved_is_refused(prepared: Site, enco
 
 
 @pytest.mark.parametrize(
-    ("key", "value"), [("smallest_noise", 2.5), ("largest_clip", 0.5), ("most_rounds", 1), ("delta", 1e-6)]
+    ("key", "value"), [("smallest_noise", 2.5), ("most_rounds", 1), ("epsilon", 0.5), ("threads", 2)]
 )
-def test_caps_that_were_tightened_after_the_approval_hold(
+def test_a_policy_that_changed_after_the_approval_asks_anew(
     workspace: Workspace, prepared: Site, plan: Plan, key: str, value: float
 ) -> None:
     set_policy(workspace, **{key: value})
     site = hospital(workspace)
-    with pytest.raises(TrainingError, match="this site's policy allows"):
+    with pytest.raises(TrainingError, match="under another policy"):
         train_round(site, order(plan))
     assert open_ledger(site).bookings() == []
+    assert entries(site)[-1].event == Event.RUN_REFUSED
 
 
-def test_a_budget_that_was_lowered_after_the_approval_holds_and_is_logged(
-    workspace: Workspace, prepared: Site, plan: Plan
-) -> None:
-    set_policy(workspace, epsilon=0.5)
-    site = hospital(workspace)
-    with pytest.raises(BudgetError):
-        train_round(site, order(plan))
-    assert entries(site)[-1].event == Event.BUDGET_REFUSED
-    assert not site.home.update(plan.digest, 1).exists()
+def test_another_version_of_the_code_asks_anew(prepared: Site, plan: Plan, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(approval, "approved_bundle", lambda: "00" * 32)
+    with pytest.raises(TrainingError, match="another version"):
+        train_round(prepared, order(plan))
+
+
+def test_a_round_from_two_starts_is_refused(prepared: Site, plan: Plan) -> None:
+    train_round(prepared, order(plan))
+    other = {name: array + 1 for name, array in trained_weights(plan_classifier(plan)).items()}
+    with pytest.raises(IntegrityError, match="the server showed before"):
+        train_round(prepared, order(plan, **other))
+    assert entries(prepared)[-1].event == Event.RUN_REFUSED
 
 
 @pytest.mark.parametrize(

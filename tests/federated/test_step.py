@@ -14,8 +14,9 @@ from clinical.classifier import PatientStates, loss_of, patient_states, set_trai
 from clinical.dataset import Dataset, LabelledNote
 from clinical.encoder import Classifier
 from federated import step
+from federated.cohort import label_rule
 from federated.plan import Plan, SiteShare
-from federated.site_round import label_rule, plan_classifier
+from federated.site_round import plan_classifier
 from federated.step import private_step, step_settings
 from privacy.training.dpsgd import StepSettings
 from privacy.training.randomness import SecureRandom

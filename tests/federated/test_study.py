@@ -57,7 +57,7 @@ def test_a_draft_keeps_the_target_and_every_cap(cohorts: list[Cohort], encoder: 
     assert epsilon([plan.releases()], float(plan.delta)) <= 4.0
     assert Decimal(plan.delta) == Decimal("1e-05")
     for part in cohorts:
-        check_caps(plan, part.site.guard.policy.training)
+        check_caps(plan, part.site.guard.policy.training, part.site.guard.policy.federation)
     assert Plan.model_validate(plan.model_dump()) == plan
     assert (plan.labels, plan.label_titles) == (LABELS, {"lung": "Pneumonia"})
     another = draft_plan(cohorts, RULE, wanted(encoder, study="another"))

@@ -5,9 +5,11 @@ from __future__ import annotations
 import pytest
 
 from clinical.classifier import trained_weights
+from federated.approval import approve
+from federated.cohort import training_part
 from federated.messages import TrainOrder
 from federated.plan import Plan
-from federated.site_round import approve, plan_classifier, prepare, train_round, training_part
+from federated.site_round import plan_classifier, prepare, train_round
 from federated.withdrawal import honour_refusals, withdraw
 from policies.access import Purpose
 from policies.errors import CohortTooSmall, InputError, IntegrityError

@@ -74,6 +74,8 @@ def test_a_folder_in_its_place_is_a_policy_error(tmp_path: Path) -> None:
         ("most_rounds = 60", "most_rounds = [60]", "key 'training.most_rounds'"),
         ('mode = "tag"', 'mode = "off"', "key 'deidentification.mode': input should be 'tag', 'redact', 'surr"),
         ('"hospital_it", ', '"admin", ', "key 'people.alice.1'"),
+        ('"mean", "secure"', '"average", "secure"', "key 'federation.aggregations.0'"),
+        ("fewest_sites = 2", "fewest_sites = 0", "key 'federation.fewest_sites'"),
         ('"the compliance officer"', '""', "key 'contact.compliance_officer'"),
     ],
 )

@@ -48,7 +48,7 @@ def test_any_other_bundle_is_refused_and_logged(
     error = answer(site, message, context, bundle).error
     assert error.code == ErrorCode.INVALID_FAB
     entry = read_entries(site.home.audit, site.keys.public)[-1]
-    assert (entry.event, entry.details["bundle"]) == (Event.PLAN_REFUSED, sha256_hex(bundle))
+    assert (entry.event, entry.details["bundle"]) == (Event.RUN_REFUSED, sha256_hex(bundle))
 
 
 def test_the_text_of_an_error_stays_here(

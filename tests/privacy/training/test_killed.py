@@ -14,7 +14,8 @@ from pathlib import Path
 
 import pytest
 
-from federated.site_round import approve, plan_classifier, prepare
+from federated.approval import approve
+from federated.site_round import plan_classifier, prepare
 from policies.audit import read_entries
 from policies.events import Entry, Event
 from policies.guard import Site

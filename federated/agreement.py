@@ -1,0 +1,88 @@
+"""The server's side of a plan before it runs: what each site counts for the draft, and its approval of the plan."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+from flwr.app import RecordDict
+
+from federated.count import FEWEST
+from federated.exchange import Exchange
+from federated.messages import pack_fields, unpack_fields
+from federated.plan import Plan
+from federated.proposals import write_proposal
+from federated.questions import DRAFT, PROPOSAL, STANDING
+from policies.errors import TrainingError
+from policies.files import canonical_json, write_whole
+from policies.guard import Server
+
+_ASK_S, _POLL_S = 20.0, 2.0
+Told = Mapping[str, int]
+
+
+@dataclass(frozen=True)
+class Agreement:
+    """The server among sites that are asked until they agree.
+
+    Attributes:
+        patience_s: how long they are waited for.
+        waiting: told for what, and for whom.
+    """
+
+    server: Server
+    exchange: Exchange
+    patience_s: float
+    waiting: Callable[[str, tuple[str, ...]], None]
+
+    def counts(self, draft: Plan) -> dict[str, int]:
+        """What each site counts for a draft; those that told it once are not asked again."""
+        path = self.server.home.draft(draft.digest)
+        told: dict[str, int] = json.loads(path.read_bytes()) if path.exists() else {}
+
+        def keep(name: str, answer: Told) -> bool:
+            told[name] = max(answer["patients"], FEWEST)
+            write_whole(path, canonical_json(told))
+            return True
+
+        names = [share.name for share in draft.sites]
+        document = self._document(draft)
+        self._all(DRAFT, "count patients", {name: document for name in names if name not in told}, keep)
+        return {name: told[name] for name in names}
+
+    def approvals(self, plan: Plan) -> None:
+        """Show a plan to every site, and wait until people there approved it."""
+        write_whole(self.server.home.agreed(plan.digest), canonical_json(plan.model_dump(mode="json")) + b"\n")
+        names = [share.name for share in plan.sites]
+        self._all(PROPOSAL, "receive the plan", dict.fromkeys(names, self._document(plan)), lambda name, answer: True)
+        asked = dict.fromkeys(names, pack_fields(plan.digest, {}))
+        what = f"approve plan {plan.digest[:16]}"
+        self._all(STANDING, what, asked, lambda name, answer: bool(answer["approved"]))
+
+    def _document(self, plan: Plan) -> RecordDict:
+        return pack_fields(plan.digest, {"document": write_proposal(self.server.keys, plan)})
+
+    def _all(self, kind: str, what: str, contents: Mapping[str, RecordDict], done: Callable[[str, Told], bool]) -> None:
+        """Ask until it is done at every site.
+
+        Raises:
+            TrainingError: it is not in time; with the code of a site that refused.
+        """
+        left, until = dict(contents), time.monotonic() + self.patience_s
+        while left:
+            self.waiting(what, tuple(left))
+            answers = self.exchange.ask(f"query.{kind}", left, _ASK_S, 0)
+            fields = {name: unpack_fields(content)[1] for name, content in answers.items() if content is not None}
+            refused = {name: answer["refusal"] for name, answer in fields.items() if "refusal" in answer}
+            for name in fields.keys() - refused.keys():
+                if done(name, fields[name]):
+                    del left[name]
+            if left and time.monotonic() > until:
+                codes = "".join(f"; '{name}' refuses (code {code})" for name, code in sorted(refused.items()))
+                raise TrainingError(
+                    f"waited for {', '.join(left)} to {what}{codes}",
+                    "The reason stands in the log of each site; the same command goes on from here.",
+                )
+            time.sleep(_POLL_S if left else 0)

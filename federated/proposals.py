@@ -1,0 +1,129 @@
+"""A site's side of a plan before it runs: drafts that it counts for, plans that it keeps until a person reads them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from pydantic import ValidationError
+
+from federated.approval import approved
+from federated.count import count_patients
+from federated.parties import check_known, parties_of
+from federated.plan import Plan
+from federated.signing import sign_document, verify_document
+from policies.access import Action, Purpose
+from policies.errors import ConfideError, InputError, IntegrityError, TrainingError
+from policies.events import Event
+from policies.files import OWNER_ONLY, write_whole
+from policies.guard import Site
+from policies.keys import KeyRing, PublicKey
+from policies.ledger import COHORT
+from privacy.training.budget import open_ledger
+
+_PLAN, _OFFER = "plan", "offer"
+
+
+def write_proposal(keys: KeyRing, plan: Plan) -> bytes:
+    """A plan, or a draft of one, as the server signs it."""
+    return sign_document(keys, _PLAN, plan.model_dump(mode="json"))
+
+
+def read_proposal(key: PublicKey, digest: str, document: bytes) -> Plan:
+    """Raises IntegrityError where it is no plan, this key did not sign it, or its digest is another."""
+    try:
+        plan = Plan.model_validate(verify_document(key, _PLAN, document))
+    except ValidationError:
+        raise IntegrityError("a proposal that is no plan of this version") from None
+    if plan.digest != digest:
+        raise IntegrityError(f"the server says plan {digest[:16]} and shows plan {plan.digest[:16]}")
+    return plan
+
+
+def offer(site: Site, data: Path, counts: int) -> None:
+    """Let the federation's drafts count the training patients of a folder, so many times, each paid from the budget.
+
+    Raises:
+        AccessDenied: whoever asks may not approve plans.
+    """
+    site.guard.permit(Action.APPROVE_PLAN, Purpose.RESEARCH)
+    most = _counts(site) + counts
+    body = {"data": str(data.resolve()), "counts": most}
+    write_whole(site.home.offer, sign_document(site.keys, _OFFER, body), OWNER_ONLY)
+    site.guard.record(Event.COHORT_OFFERED, counts=counts)
+
+
+def offered(site: Site) -> Path:
+    """The folder that was offered; raises TrainingError where none was."""
+    return Path(str(_offer(site)["data"]))
+
+
+def count_for(site: Site, digest: str, document: bytes) -> int:
+    """What a draft asks: the training patients of the folder that was offered, with noise.
+
+    Raises:
+        TrainingError: nothing was offered, all counts that were allowed are used, or the draft has an unknown site.
+        ConfideError: as `count_patients`; or the server did not sign this draft.
+    """
+    draft = _read(site, digest, document)
+    return count_patients(site, draft, offered(site), most=int(_offer(site)["counts"]))
+
+
+def keep_proposal(site: Site, digest: str, document: bytes) -> None:
+    """Keep a plan for a person to read and approve.
+
+    Raises:
+        ConfideError: the server did not sign it, or it names a site that nobody compared keys with.
+    """
+    _read(site, digest, document)
+    write_whole(_place(site, digest), document, OWNER_ONLY)
+
+
+def proposed(site: Site, digest: str = "") -> Plan:
+    """A plan that the server proposed, by the start of its digest; the newest by default.
+
+    Raises:
+        InputError: there is none, or more than one begins so.
+    """
+    found = sorted(site.home.proposals.glob(f"{digest}*.json"), key=lambda path: path.stat().st_mtime_ns)
+    if not found or (digest and len(found) > 1):
+        raise InputError(
+            f"{len(found)} proposed plans begin with '{digest}'" if digest else "no plan was proposed yet",
+            "Give the file of the plan, or the first digits that the server shows.",
+        )
+    return read_proposal(parties_of(site).server, found[-1].stem, found[-1].read_bytes())
+
+
+def is_approved(site: Site, digest: str) -> bool:
+    try:
+        return approved(site, digest).policy == site.guard.policy.digest
+    except TrainingError:
+        return False
+
+
+def _read(site: Site, digest: str, document: bytes) -> Plan:
+    try:
+        plan = read_proposal(parties_of(site).server, digest, document)
+        check_known(site, plan)
+        plan.share(site.name)
+    except ConfideError as error:
+        site.guard.record(Event.RUN_REFUSED, plan=digest, reason=error.message)
+        raise
+    return plan
+
+
+def _place(site: Site, digest: str) -> Path:
+    return site.home.proposals / f"{digest}.json"
+
+
+def _offer(site: Site) -> dict[str, Any]:
+    if not site.home.offer.exists():
+        raise TrainingError(
+            f"site '{site.name}' has offered no data to its federation", "Run 'confide site offer DEID' there."
+        )
+    return verify_document(site.keys.public, _OFFER, site.home.offer.read_bytes())
+
+
+def _counts(site: Site) -> int:
+    """How often this site has counted its patients so far."""
+    return sum(booking.plan == COHORT and booking.counts for booking in open_ledger(site).bookings())

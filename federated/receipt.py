@@ -1,0 +1,52 @@
+"""The receipt of a round: hashes of what went in and of the model that came out, signed by the server.
+
+By it a site sees that its own update was counted once, and that the next round starts from that model; whoever is given
+the vectors can do the sum again.
+"""
+
+from __future__ import annotations
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from federated.signing import sign_document, verify_document
+from policies.errors import IntegrityError
+from policies.keys import KeyRing, PublicKey
+
+_KIND = "receipt"
+
+
+class Receipt(BaseModel):
+    """What the server says of a round.
+
+    Attributes:
+        attempt: at a secure sum; 0 where aggregation is not secure.
+        start, model: SHA-256 of the weights before and after.
+        inputs: SHA-256 of what each site sent: its update, or the vector under masks.
+        signatures: of sites over the list of survivors, in hexadecimal, where aggregation is secure.
+        shortened, left_out: sites whose update was over its norm bound, or not used by a robust rule.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    plan: str
+    round: int
+    attempt: int
+    aggregation: str
+    start: str
+    inputs: dict[str, str]
+    model: str
+    signatures: dict[str, str] = {}
+    shortened: tuple[str, ...] = ()
+    left_out: tuple[str, ...] = ()
+
+
+def write_receipt(keys: KeyRing, receipt: Receipt) -> bytes:
+    return sign_document(keys, _KIND, receipt.model_dump(mode="json"))
+
+
+def read_receipt(key: PublicKey, document: bytes) -> Receipt:
+    """Raises IntegrityError where it is no receipt, or this key did not sign it."""
+    try:
+        return Receipt.model_validate(verify_document(key, _KIND, document))
+    except ValidationError:
+        raise IntegrityError("a receipt of another version") from None

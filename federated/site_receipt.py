@@ -1,0 +1,76 @@
+"""A site's side of receipts: its own update counted once, and each round from the model of the last one."""
+
+from __future__ import annotations
+
+from federated.parties import parties_of
+from federated.plan import Plan
+from federated.receipt import Receipt, read_receipt
+from federated.site_sum import SiteSum
+from policies.errors import IntegrityError
+from policies.events import Event
+from policies.files import OWNER_ONLY, file_sha256, write_whole
+from policies.guard import Site
+
+
+def check_receipt(site: Site, plan: Plan, round_number: int, document: bytes) -> None:
+    """Verify a round's receipt, keep it, and log whether this site's own update was counted.
+
+    Raises:
+        IntegrityError: the server did not sign it, it is of another round, it counts the own update twice or as
+            another, or another one was shown before; the refusal is logged.
+    """
+    path = site.home.receipt(plan.digest, round_number)
+    try:
+        receipt = read_receipt(parties_of(site).server, document)
+        _check(site, plan, round_number, receipt)
+        if path.exists() and read_receipt(parties_of(site).server, path.read_bytes()) != receipt:
+            raise IntegrityError(f"round {round_number}: the server shows a second receipt that says something else")
+    except IntegrityError as error:
+        site.guard.record(Event.RUN_REFUSED, plan=plan.digest, round=round_number, reason=error.message)
+        raise
+    if not path.exists():
+        write_whole(path, document, OWNER_ONLY)
+        facts = {"inputs": receipt.inputs, "model": receipt.model, "counted": site.name in receipt.inputs}
+        site.guard.record(Event.RECEIPT_CHECKED, plan=plan.digest, round=round_number, **facts)
+
+
+def check_start(site: Site, plan: Plan, round_number: int, weights: str) -> None:
+    """The weights that a round starts from are those of the last receipt, and the same whenever it is asked again.
+
+    Args:
+        weights: their SHA-256.
+
+    Raises:
+        IntegrityError: they are others: the server may show different models to different sites.
+    """
+    start, before = site.home.start(plan.digest, round_number), site.home.receipt(plan.digest, round_number - 1)
+    known = {start.read_text("ascii")} if start.exists() else set()
+    if before.exists():
+        known.add(read_receipt(parties_of(site).server, before.read_bytes()).model)
+    if known - {weights}:
+        reason = f"round {round_number} does not start from the model that the server showed before"
+        site.guard.record(Event.RUN_REFUSED, plan=plan.digest, round=round_number, reason=reason)
+        raise IntegrityError(reason, "Ask the server's administrator; nothing was spent for this order.")
+    if not start.exists():
+        write_whole(start, weights.encode(), OWNER_ONLY)
+
+
+def _check(site: Site, plan: Plan, round_number: int, receipt: Receipt) -> None:
+    start = site.home.start(plan.digest, round_number)
+    said = (receipt.plan, receipt.round, receipt.aggregation)
+    if said != (plan.digest, round_number, plan.aggregation.value):
+        raise IntegrityError(f"a receipt of another plan, round or aggregation than round {round_number}")
+    if start.exists() and receipt.start != start.read_text("ascii"):
+        raise IntegrityError(f"round {round_number}: the receipt names another start than this site had")
+    sent = _sent(site, plan, receipt)
+    counted = [name for name, digest in receipt.inputs.items() if digest == sent]
+    if (site.name in receipt.inputs or counted) and counted != [site.name]:
+        raise IntegrityError(f"round {round_number}: the receipt does not count this site's update once and as sent")
+
+
+def _sent(site: Site, plan: Plan, receipt: Receipt) -> str | None:
+    """SHA-256 of what this site sent, if it did."""
+    if plan.is_secure:
+        return SiteSum(site, plan, receipt.round, receipt.attempt).sent
+    update = site.home.update(plan.digest, receipt.round)
+    return file_sha256(update) if update.exists() else None

@@ -1,0 +1,137 @@
+"""A hospital's side of a secure sum: what `federated.secagg` asks of it, with its state sealed on disk in between.
+
+The state is written before an answer leaves, so a process may be killed at any point: what it said, it remembers.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import BaseModel
+from safetensors.numpy import load
+
+from federated.messages import Fields
+from federated.parties import parties_of
+from federated.plan import Plan
+from federated.secagg import Quantiser, SecureSite, Session, SiteState, known_keys
+from federated.secagg.fields import adverts_of, fields_of, message_of
+from federated.secagg.messages import Delivery, SumStep, Survivors, UnmaskRequest
+from federated.server_round import largest_norm_bound
+from policies.errors import TrainingError
+from policies.files import OWNER_ONLY, sha256_hex, write_whole
+from policies.guard import Site
+
+
+class _Kept(BaseModel):
+    """What stays of an attempt: the protocol's own state, and the SHA-256 of the masked vector that was sent."""
+
+    state: SiteState
+    sent: str = ""
+
+
+@dataclass(frozen=True)
+class SiteSum:
+    """One attempt at the sum of one round, as one site sees it."""
+
+    site: Site
+    plan: Plan
+    round: int
+    attempt: int
+
+    @cached_property
+    def update(self) -> NDArray[np.float32]:
+        """[length], the kept noisy update; raises TrainingError where this site has none of this round."""
+        path = self.site.home.update(self.plan.digest, self.round)
+        if not path.exists():
+            raise TrainingError(f"round {self.round}: no update was computed here yet")
+        kept = load(path.read_bytes())
+        return np.concatenate([kept[name].ravel() for name in sorted(kept)])
+
+    @cached_property
+    def protocol(self) -> SecureSite:
+        parties, digest = parties_of(self.site), self.plan.digest
+        length = len(self.update)
+        session = Session(
+            federation=parties.federation,
+            plan=digest,
+            round=self.round,
+            attempt=self.attempt,
+            model=self.site.home.start(digest, self.round).read_text("ascii"),
+            quantiser=Quantiser(length, largest_norm_bound(self.plan, length)),
+            sites=known_keys([share.name for share in self.plan.sites], parties.sites),
+        )
+        return SecureSite(session, self.site.keys)
+
+    def answer(self, step: SumStep, asked: Fields) -> Fields:
+        """What this site says to one of the steps; its state is on disk by then.
+
+        Raises:
+            ConfideError: as `SecureSite`.
+        """
+        return _STEPS[step](self, asked)
+
+    @property
+    def sent(self) -> str | None:
+        """SHA-256 of the masked vector that this site sent in this attempt."""
+        kept = self._kept()
+        return kept.sent or None if kept and kept.state.attempt == self.attempt else None
+
+    def _advertise(self, asked: Fields) -> Fields:
+        before = self._kept()
+        state, advert = self.protocol.advertise(before.state if before else None)
+        self._keep(state)
+        return fields_of(advert)
+
+    def _share(self, asked: Fields) -> Fields:
+        state, shares = self.protocol.share(self._state(), adverts_of(asked))
+        self._keep(state)
+        return fields_of(shares)
+
+    def _mask(self, asked: Fields) -> Fields:
+        weight = float(self.plan.share(self.site.name).weight)
+        state, masked = self.protocol.mask(self._state(), message_of(Delivery, asked), self.update, weight)
+        self._keep(state, sha256_hex(masked.vector))
+        return fields_of(masked)
+
+    def _sign(self, asked: Fields) -> Fields:
+        state, signature = self.protocol.sign(self._state(), message_of(Survivors, asked))
+        self._keep(state, self.sent or "")
+        return fields_of(signature)
+
+    def _unmask(self, asked: Fields) -> Fields:
+        state, reveal = self.protocol.unmask(self._state(), message_of(UnmaskRequest, asked))
+        self._keep(state, self.sent or "")
+        return fields_of(reveal)
+
+    @property
+    def _context(self) -> str:
+        return f"secure sum {self.plan.digest} {self.round}"
+
+    def _state(self) -> SiteState:
+        kept = self._kept()
+        if kept is None:
+            raise TrainingError(f"round {self.round}, attempt {self.attempt}: this site has advertised no keys")
+        return kept.state
+
+    def _kept(self) -> _Kept | None:
+        path = self.site.home.sum_state(self.plan.digest, self.round)
+        if not path.exists():
+            return None
+        return _Kept.model_validate_json(self.site.keys.unseal(path.read_bytes(), self._context))
+
+    def _keep(self, state: SiteState, sent: str = "") -> None:
+        sealed = self.site.keys.seal(_Kept(state=state, sent=sent).model_dump_json().encode(), self._context)
+        write_whole(self.site.home.sum_state(self.plan.digest, self.round), sealed, OWNER_ONLY)
+
+
+_STEPS: Mapping[SumStep, Callable[[SiteSum, Fields], Fields]] = {
+    SumStep.ADVERTISE: SiteSum._advertise,
+    SumStep.SHARE: SiteSum._share,
+    SumStep.MASK: SiteSum._mask,
+    SumStep.SIGN: SiteSum._sign,
+    SumStep.UNMASK: SiteSum._unmask,
+}

@@ -1,0 +1,71 @@
+"""Sites are asked by name when they are there, again when they came back, and answers count once, by who sent them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from uuid import uuid4
+
+import pytest
+from flwr.app import Error, Message, RecordDict
+
+from federated.exchange import Exchange, Node
+from federated.messages import pack_fields, unpack_fields
+
+pytestmark = pytest.mark.usefixtures("flower")
+PLAN = "ab" * 32
+
+
+class Grid:
+    """Answers each message with the id of its node; the first `lost` of a node with an error of Flower's."""
+
+    def __init__(self, lost: Iterable[int] = ()) -> None:
+        self.lost, self.pushed, self.replies = list(lost), list[int](), list[Message]()
+
+    def push_messages(self, messages: list[Message]) -> list[str]:
+        (message,) = messages
+        node = message.metadata.dst_node_id
+        self.pushed.append(node)
+        message.metadata.__dict__["_message_id"] = uuid4().hex
+        failed = node in self.lost
+        if failed:
+            self.lost.remove(node)
+        content = Error(16) if failed else pack_fields(PLAN, {"node": node})
+        self.replies.append(Message(content, reply_to=message))
+        return [message.metadata.message_id]
+
+    def pull_messages(self, ids: Iterable[str]) -> list[Message]:
+        wanted = set(ids)
+        return [reply for reply in self.replies if reply.metadata.reply_to_message_id in wanted]
+
+
+def ask(grid: Grid, times: list[dict[str, Node]], seconds: float = 5, enough: int | None = None) -> dict[str, int]:
+    """Nodes are there as in `times`, the last of which goes on."""
+    exchange = Exchange(grid, lambda _: times.pop(0) if len(times) > 1 else times[0])  # type: ignore[arg-type]
+    contents: dict[str, RecordDict] = {name: pack_fields(PLAN, {}) for name in ("north", "river")}
+    answers = exchange.ask("query.standing", contents, seconds, enough)
+    return {name: unpack_fields(content)[1]["node"] for name, content in answers.items() if content is not None}
+
+
+def test_answers_are_by_the_name_of_the_node_and_not_by_their_order() -> None:
+    assert ask(Grid(), [{"river": Node(1), "north": Node(2), "nobody": Node(3)}]) == {"north": 2, "river": 1}
+
+
+def test_a_site_that_comes_late_is_asked_when_it_comes() -> None:
+    grid = Grid()
+    assert ask(grid, [{"north": Node(1)}, {"north": Node(1)}, {"north": Node(1), "river": Node(2)}]) == {
+        "north": 1,
+        "river": 2,
+    }
+    assert grid.pushed == [1, 2]
+
+
+def test_a_node_that_lost_the_message_is_asked_again() -> None:
+    grid = Grid(lost=[2])
+    assert ask(grid, [{"north": Node(1), "river": Node(2)}]) == {"north": 1, "river": 2}
+    assert grid.pushed == [1, 2, 2]
+
+
+def test_who_is_not_there_is_waited_for_until_the_deadline_or_until_enough_answered() -> None:
+    there = {"north": Node(1)}
+    assert ask(Grid(), [there], seconds=0.5) == {"north": 1}
+    assert ask(Grid(), [there], seconds=60, enough=1) == {"north": 1}

@@ -1,0 +1,82 @@
+"""What the server may ask before a plan runs: counts that were offered and paid, and plans that it signed itself."""
+
+from __future__ import annotations
+
+import pytest
+
+from federated.approval import approve
+from federated.parties import SIMULATED_SITES
+from federated.plan import Plan
+from federated.proposals import count_for, is_approved, keep_proposal, offer, proposed, write_proposal
+from policies.audit import read_entries
+from policies.errors import ConfideError, InputError, IntegrityError, TrainingError
+from policies.events import Event
+from policies.guard import Server, Site, open_server
+from policies.workspace import WORKSPACE_VARIABLE, Workspace
+from privacy.training.budget import open_ledger
+from tests.federated.hospitals import SITES, hospital, plan_for, set_policy
+
+
+@pytest.fixture
+def server(workspace: Workspace, site: Site, monkeypatch: pytest.MonkeyPatch) -> Server:
+    monkeypatch.setenv(WORKSPACE_VARIABLE, str(workspace.root))
+    monkeypatch.setenv(SIMULATED_SITES, ",".join(SITES))
+    for name in SITES:
+        hospital(workspace, name)
+    return open_server(workspace)
+
+
+def test_a_draft_counts_what_was_offered_and_no_more_often(
+    workspace: Workspace, server: Server, site: Site, plan: Plan, encoder: object
+) -> None:
+    document = write_proposal(server.keys, plan)
+    with pytest.raises(TrainingError, match="offered no data"):
+        count_for(site, plan.digest, document)
+    offer(site, workspace.deidentified("north"), counts=1)
+    first = count_for(site, plan.digest, document)
+    assert first == count_for(site, plan.digest, document)  # the same draft again costs nothing
+    other = plan_for(encoder, split_key="another")  # type: ignore[arg-type]
+    with pytest.raises(TrainingError, match="as often as was allowed"):
+        count_for(site, other.digest, write_proposal(server.keys, other))
+    assert len(open_ledger(site).bookings()) == 1
+    offer(site, workspace.deidentified("north"), counts=1)
+    count_for(site, other.digest, write_proposal(server.keys, other))
+    assert len(open_ledger(site).bookings()) == 2
+
+
+@pytest.mark.parametrize("lie", ["signed by a site", "another digest", "an unknown site", "no document"])
+def test_what_the_server_did_not_sign_or_says_otherwise_is_refused_and_logged(
+    workspace: Workspace, server: Server, site: Site, plan: Plan, encoder: object, lie: str
+) -> None:
+    digest, document = plan.digest, write_proposal(server.keys, plan)
+    if lie == "signed by a site":
+        document = write_proposal(hospital(workspace, "river").keys, plan)
+    elif lie == "another digest":
+        digest = "ab" * 32
+    elif lie == "an unknown site":
+        shares = tuple(share.model_copy(update={"name": f"far-{share.name}"}) for share in plan.sites)
+        plan = plan.model_copy(update={"sites": shares})
+        digest, document = plan.digest, write_proposal(server.keys, plan)
+    else:
+        document = b"{}"
+    with pytest.raises((IntegrityError, TrainingError)) as caught:
+        keep_proposal(site, digest, document)
+    assert isinstance(caught.value, ConfideError)
+    last = read_entries(site.home.audit, site.keys.public)[-1]
+    assert (last.event, last.details["reason"]) == (Event.RUN_REFUSED, caught.value.message)
+    with pytest.raises(InputError, match="no plan was proposed"):
+        proposed(site)
+
+
+def test_a_proposal_is_found_by_its_first_digits_and_approved_under_the_policy_in_force(
+    workspace: Workspace, server: Server, site: Site, plan: Plan
+) -> None:
+    keep_proposal(site, plan.digest, write_proposal(server.keys, plan))
+    assert proposed(site) == proposed(site, plan.digest[:8]) == plan
+    with pytest.raises(InputError, match="0 proposed plans"):
+        proposed(site, "zz")
+    assert not is_approved(site, plan.digest)
+    approve(site, plan, workspace.deidentified("north"))
+    assert is_approved(site, plan.digest)
+    set_policy(workspace, most_rounds=50)
+    assert not is_approved(hospital(workspace), plan.digest)
