@@ -108,11 +108,6 @@ def notes_by_patient(notes: Iterable[tuple[str, str]]) -> dict[str, list[str]]:
     return found
 
 
-def newest_model(workspace: Workspace) -> SignedModel | None:
-    """Raises IntegrityError where a model does not verify."""
-    return next(iter(list_models(workspace.models, workspace.trusted)), None)
-
-
 # A review of what de-identification left.
 
 

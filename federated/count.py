@@ -53,7 +53,7 @@ def count_patients(site: Site, draft: Plan, data: Path, most: int | None = None)
             noisy = noisy_sum(np.array([float(len(patients))]), clip=1.0, sigma=sigma, random=random)
             write_whole(kept, save({"patients": noisy}))
         told = kept.read_bytes()
-        log_release(site, counted, _ONLY, sha256_hex(told))
+        log_release(site, counted, _ONLY, sha256_hex(told), sigma=PATIENT_COUNT.sigma)
     number = float(load(told)["patients"][0])
     return max(round(number / _TENS) * _TENS, FEWEST)
 

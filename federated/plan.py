@@ -111,6 +111,12 @@ class Plan(BaseModel):
         return rule_named(self.aggregation, self.bad_sites)
 
     @property
+    def protections(self) -> dict[str, str]:
+        """What is in force when an update leaves a site, for its log."""
+        bears = {"bad_sites": str(self.bad_sites)} if self.bad_sites else {}
+        return {"aggregation": self.aggregation.value, **bears, "sigma": self.sigma, "clip": self.clip}
+
+    @property
     def needed(self) -> int:
         """Updates that a round needs."""
         return self.min_sites or len(self.sites)

@@ -11,7 +11,6 @@ from federated.approval import approved
 from federated.count import count_patients
 from federated.parties import check_known, parties_of
 from federated.plan import Plan
-from federated.signing import sign_document, verify_document
 from policies.access import Action, Purpose
 from policies.errors import ConfideError, InputError, IntegrityError, TrainingError
 from policies.events import Event
@@ -19,6 +18,7 @@ from policies.files import OWNER_ONLY, write_whole
 from policies.guard import Site
 from policies.keys import KeyRing, PublicKey
 from policies.ledger import COHORT
+from policies.signed import read_signed, signed, verified
 from privacy.training.budget import open_ledger
 
 _PLAN, _OFFER = "plan", "offer"
@@ -26,13 +26,13 @@ _PLAN, _OFFER = "plan", "offer"
 
 def write_proposal(keys: KeyRing, plan: Plan) -> bytes:
     """A plan, or a draft of one, as the server signs it."""
-    return sign_document(keys, _PLAN, plan.model_dump(mode="json"))
+    return signed(keys, _PLAN, plan.model_dump(mode="json"))
 
 
 def read_proposal(key: PublicKey, digest: str, document: bytes) -> Plan:
     """Raises IntegrityError where it is no plan, this key did not sign it, or its digest is another."""
     try:
-        plan = Plan.model_validate(verify_document(key, _PLAN, document))
+        plan = Plan.model_validate(verified(document, _PLAN, key))
     except ValidationError:
         raise IntegrityError("a proposal that is no plan of this version") from None
     if plan.digest != digest:
@@ -49,7 +49,7 @@ def offer(site: Site, data: Path, counts: int) -> None:
     site.guard.permit(Action.APPROVE_PLAN, Purpose.RESEARCH)
     most = _counts(site) + counts
     body = {"data": str(data.resolve()), "counts": most}
-    write_whole(site.home.offer, sign_document(site.keys, _OFFER, body), OWNER_ONLY)
+    write_whole(site.home.offer, signed(site.keys, _OFFER, body), OWNER_ONLY)
     site.guard.record(Event.COHORT_OFFERED, counts=counts)
 
 
@@ -121,7 +121,7 @@ def _offer(site: Site) -> dict[str, Any]:
         raise TrainingError(
             f"site '{site.name}' has offered no data to its federation", "Run 'confide site offer DEID' there."
         )
-    return verify_document(site.keys.public, _OFFER, site.home.offer.read_bytes())
+    return read_signed(site.home.offer, _OFFER, site.keys.public)
 
 
 def _counts(site: Site) -> int:

@@ -8,9 +8,9 @@ from __future__ import annotations
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from federated.signing import sign_document, verify_document
 from policies.errors import IntegrityError
 from policies.keys import KeyRing, PublicKey
+from policies.signed import signed, verified
 
 _KIND = "receipt"
 
@@ -41,12 +41,12 @@ class Receipt(BaseModel):
 
 
 def write_receipt(keys: KeyRing, receipt: Receipt) -> bytes:
-    return sign_document(keys, _KIND, receipt.model_dump(mode="json"))
+    return signed(keys, _KIND, receipt.model_dump(mode="json"))
 
 
 def read_receipt(key: PublicKey, document: bytes) -> Receipt:
     """Raises IntegrityError where it is no receipt, or this key did not sign it."""
     try:
-        return Receipt.model_validate(verify_document(key, _KIND, document))
+        return Receipt.model_validate(verified(document, _KIND, key))
     except ValidationError:
         raise IntegrityError("a receipt of another version") from None

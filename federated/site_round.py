@@ -128,7 +128,7 @@ def train_round(site: Site, order: TrainOrder) -> TrainReply:
                 ready = _ready(site, plan, order.weights)
             write_whole(kept, save(_private_step(site, plan, order.round, ready, random)))
         update = kept.read_bytes()
-        log_release(site, plan.digest, order.round, sha256_hex(update))
+        log_release(site, plan.digest, order.round, sha256_hex(update), **plan.protections)
     return TrainReply(plan.digest, order.round, {} if plan.is_secure else load(update))
 
 

@@ -43,6 +43,7 @@ class Action(StrEnum):
     TRAIN = "train"
     EVALUATE = "evaluate"
     SIGN_MODEL = "sign_model"
+    CHOOSE_MODEL = "choose_model"
     EXTRACT = "extract"
     VIEW_NOTE = "view_note"
     BREAK_GLASS = "break_glass"

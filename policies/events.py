@@ -44,7 +44,6 @@ class Event(StrEnum):
     ACCESS_DECIDED = "access.decided"
     ACCESS_DENIED = "access.denied"
     POLICY_CHANGED = "policy.changed"
-    POLICY_CHECKED = "policy.checked"
     BREAK_GLASS_STARTED = "break_glass.started"
     BREAK_GLASS_ENDED = "break_glass.ended"
     BREAK_GLASS_REVIEWED = "break_glass.reviewed"
@@ -84,6 +83,7 @@ class Event(StrEnum):
     # models and what they are used for
     MODEL_SIGNED = "model.signed"
     MODEL_LOADED = "model.loaded"
+    MODEL_CHOSEN = "model.chosen"
     MODEL_ROLLED_BACK = "model.rolled_back"
     NOTE_EXTRACTED = "note.extracted"
     NOTE_VIEWED = "note.viewed"

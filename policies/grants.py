@@ -11,13 +11,12 @@ from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 
-from policies.audit import entries
 from policies.errors import InputError, IntegrityError
-from policies.events import Entry
+from policies.events import Entry, Event
 from policies.files import OWNER_ONLY, write_whole
 from policies.findings import owed_reviews
 from policies.keys import KeyRing
-from policies.retention import releases_of
+from policies.retention import logged_releases
 from policies.signed import read_signed, signed
 from policies.workspace import Home, checked_name
 
@@ -31,7 +30,7 @@ class Grant:
     Attributes:
         patient: pseudonym.
         actor, reviewer: accounts; the reviewer is empty until the review.
-        started, expires, reviewed: UTC, ISO 8601.
+        started, expires, ended, reviewed: UTC, ISO 8601; ended is empty where it was not ended before its time.
         reason, finding: sealed, in base64; `Grants.reveal` opens them.
     """
 
@@ -41,14 +40,15 @@ class Grant:
     started: str
     expires: str
     reason: str = field(repr=False)
+    ended: str = ""
     reviewer: str = ""
     reviewed: str = ""
     finding: str = field(default="", repr=False)
 
     @property
     def active(self) -> bool:
-        """Whether it lets its account in now; a review ends it."""
-        return not self.reviewed and datetime.now(UTC) < datetime.fromisoformat(self.expires)
+        """Whether it lets its account in now; a review ends it too."""
+        return not self.ended and not self.reviewed and datetime.now(UTC) < datetime.fromisoformat(self.expires)
 
 
 @dataclass(frozen=True)
@@ -70,17 +70,28 @@ class Grants:
         Raises:
             IntegrityError: the log does not verify.
         """
-        return owed_reviews(releases_of(entries(self.home.audit, self.keys.public)))
+        return owed_reviews(logged_releases(self.home.audit, self.keys.public))
+
+    def _over(self) -> set[str]:
+        """The grants that were ended or reviewed."""
+        ends = (Event.BREAK_GLASS_ENDED, Event.BREAK_GLASS_REVIEWED)
+        logged = logged_releases(self.home.audit, self.keys.public)
+        return {entry.details["grant"] for entry in logged if entry.event in ends}
 
     def open_reviews(self) -> int:
         """How many of them nobody has reviewed, by the log."""
         return len(self.owed())
 
     def active(self, actor: str, patient: str) -> Grant | None:
-        """The grant that lets this account in now; raises IntegrityError where one of this account was edited."""
+        """The grant that lets this account in now, by its file and by the log, where a file cannot be put back.
+
+        Raises:
+            IntegrityError: a grant of this account was edited, or the log does not verify.
+        """
         grants = [self._read(path) for path in self.home.grants(actor, patient).glob("*.json")]
-        fitting = (grant for grant in grants if (grant.actor, grant.patient) == (actor, patient) and grant.active)
-        return next(fitting, None)
+        fitting = [grant for grant in grants if (grant.actor, grant.patient) == (actor, patient) and grant.active]
+        over = self._over() if fitting else set()
+        return next((grant for grant in fitting if grant.id not in over), None)
 
     def read(self, grant_id: str) -> Grant:
         """From its file, or from the log; raises InputError where there is none, IntegrityError where it was edited."""

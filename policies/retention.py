@@ -7,7 +7,7 @@ later entry still holds; what must last is carried forward word for word, so tha
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from pathlib import Path
@@ -16,9 +16,10 @@ from policies.audit import LARGEST_GROUP, AuditLog
 from policies.errors import InputError
 from policies.events import Entry, Event, decode
 from policies.files import canonical_json, storage_errors, write_whole
+from policies.keys import PublicKey
 from policies.logview import PRUNED, SEALED, LogView, look
 from policies.tiles import ENTRIES, WIDTH, decode_bundle, tile_path
-from policies.tlog import range_root
+from policies.tlog import EMPTY_ROOT, range_root
 
 RELEASES = frozenset(
     {
@@ -31,6 +32,7 @@ RELEASES = frozenset(
         Event.PATIENT_ERASED,
         # not released, and needed as long: reviews owed, whose key, what was trained on, who vouched
         Event.BREAK_GLASS_STARTED,
+        Event.BREAK_GLASS_ENDED,
         Event.BREAK_GLASS_REVIEWED,
         Event.KEY_CREATED,
         Event.KEY_ROTATED,
@@ -95,13 +97,41 @@ def prune(log: AuditLog, before: date, years: int) -> Pruned:
 
 def releases_of(entries: Iterable[Entry]) -> list[Entry]:
     """The entries about releases, in their order; those that pruning carried forward as they stood before it."""
-    found = dict[int, Entry]()
+    return _in_order(_gathered({}, entries))
+
+
+def logged_releases(folder: Path, key: PublicKey) -> list[Entry]:
+    """`releases_of` a whole log, verified.
+
+    A training asks for them in every round, so what this process has read it reads no second time while the log still
+    goes on from there.
+
+    Raises:
+        IntegrityError: naming the first bad entry.
+    """
+    view, place = look(folder, key), (folder, key.raw)
+    size, root, known = _read.get(place, (0, EMPTY_ROOT, {}))
+    if size > view.size or (size and range_root(0, size, view.tree.node) != root):
+        size, known = 0, {}
+    found = _gathered(dict(known), view.entries(size))
+    _read[place] = (view.size, view.signed.root, found)
+    return _in_order(found)
+
+
+_read: dict[tuple[Path, bytes], tuple[int, bytes, dict[int, Entry]]] = {}  # of each log, up to where, and its releases
+
+
+def _gathered(found: dict[int, Entry], entries: Iterable[Entry]) -> dict[int, Entry]:
     for entry in entries:
         if entry.event is Event.RELEASE_CARRIED:
             original = entry.details["entry"]
             found.setdefault(original["seq"], decode(canonical_json(original), original["seq"], None))
         elif entry.event in RELEASES:
             found[entry.sequence] = entry
+    return found
+
+
+def _in_order(found: Mapping[int, Entry]) -> list[Entry]:
     return [found[sequence] for sequence in sorted(found)]
 
 

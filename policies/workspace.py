@@ -299,6 +299,11 @@ class SiteHome(Home):
         """The data that this site lets drafts of the federation count, signed."""
         return self.root / "offer.json"
 
+    @property
+    def model_in_use(self) -> Path:
+        """Which model this site chose, signed."""
+        return self.root / "model.json"
+
     def scores(self, plan: str) -> Path:
         """The site's own losses and scores; they stay here."""
         return self.root / "scores" / f"{checked_name(plan, 'plan')}.ndjson"

@@ -68,6 +68,23 @@ def list_all(as_json: JsonOption = False, site: SiteOption = None, workspace: Wo
 
 
 @app.command()
+def end(
+    grant: Annotated[str, typer.Argument(metavar="ID", help="Your grant, as 'confide break-glass list' names it.")],
+    site: SiteOption = None,
+    workspace: WorkspaceOption = None,
+) -> None:
+    """End your access before its time, once the emergency is over; the review is still owed.
+
+    [dim]Example: confide break-glass end 5f0c2a9be417[/]
+    """
+    from dashboard.console import say
+    from policies import break_glass
+
+    done = break_glass.end(chosen_site(Workspace.existing(workspace), site), grant)
+    say(f"grant {done.id} is over; a review by another person follows")
+
+
+@app.command()
 def review(
     grant: Annotated[str, typer.Argument(metavar="ID", help="The grant, as 'confide break-glass list' names it.")],
     finding: Annotated[str, typer.Option(help="What you found. It is kept sealed, never in the log.")],

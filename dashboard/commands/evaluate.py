@@ -61,7 +61,7 @@ def show_phi(scores: PhiScores) -> None:
 @app.command()
 def diagnosis(
     data: Annotated[list[Path], typer.Argument(metavar="DEID...", help="Folders that 'confide deid' wrote.")],
-    model: Annotated[str | None, typer.Option(help="Name of a signed model. \\[default: the newest]")] = None,
+    model: Annotated[str | None, typer.Option(help="Name of a signed model. \\[default: the one in use]")] = None,
     as_json: JsonOption = False,
     workspace: WorkspaceOption = None,
 ) -> None:
@@ -73,7 +73,7 @@ def diagnosis(
     from dataclasses import asdict
 
     from clinical.evaluation.diagnosis import evaluate_held_back
-    from dashboard.commands.extract import newest_model
+    from dashboard.commands.extract import ready_model
     from dashboard.commands.train import open_cohort
     from policies.workspace import Workspace
 
@@ -82,7 +82,7 @@ def diagnosis(
     loaded = None
     for folder in data:
         cohort = open_cohort(place, folder)
-        loaded = loaded or newest_model(place, cohort.site, model)
+        loaded = loaded or ready_model(place, cohort.site, model)
         if loaded is None:
             raise InputError("there is no signed model in this workspace", "Run 'confide train' first.")
         scores[cohort.site.name] = evaluate_held_back(cohort.site, loaded, folder)

@@ -25,7 +25,7 @@ _KINDS = ("problem", "finding", "medication", "test", "procedure")  # the order 
 
 def extract(
     note: Annotated[Path, typer.Argument(metavar="NOTE", help="Text file, FHIR DocumentReference (JSON), or - .")],
-    model: Annotated[str | None, typer.Option(help="Name of a signed model. \\[default: the newest]")] = None,
+    model: Annotated[str | None, typer.Option(help="Name of a signed model. \\[default: the one in use]")] = None,
     site: SiteOption = None,
     as_json: JsonOption = False,
     workspace: WorkspaceOption = None,
@@ -42,7 +42,7 @@ def extract(
     opened = chosen_site(place, site)
     opened.guard.permit(Action.EXTRACT, Purpose.TREATMENT)
     text = read_note_file(note, opened.guard.policy.deidentification.largest_note_bytes)
-    found = extract_for_care(opened, text, newest_model(place, opened, model), {"source": "command line"})
+    found = extract_for_care(opened, text, ready_model(place, opened, model), {"source": "command line"})
     if as_json:
         sys.stdout.write(json.dumps(as_data(text, found)) + "\n")
     else:
@@ -79,23 +79,23 @@ def read_note_file(path: Path, largest: int) -> str:
         raise InputError("not UTF-8 text", "Save the note as UTF-8.", file=path) from None
 
 
-def newest_model(workspace: Workspace, site: Site, name: str | None = None) -> ConditionModel | None:
-    """A verified model, the newest where none is named, or None where there is none; its loading is logged.
+def ready_model(workspace: Workspace, site: Site, name: str | None = None) -> ConditionModel | None:
+    """A verified model, the one in use where none is named, or None where there is none; its loading is logged.
 
     Raises:
         InputError: no model of this name.
         IntegrityError: the model does not verify.
     """
     from policies.events import Event
-    from policies.models import list_models
+    from policies.serving import in_use
 
-    models = [chosen_model(workspace, name)] if name else list_models(workspace.models, workspace.trusted)
-    if not models:
+    model = chosen_model(workspace, name) if name else in_use(site, workspace)
+    if model is None:
         return None
     from clinical.diagnosis import ConditionModel
 
-    site.guard.record(Event.MODEL_LOADED, model=models[0].name, signer=models[0].signer)
-    return ConditionModel(models[0])
+    site.guard.record(Event.MODEL_LOADED, model=model.name, signer=model.signer)
+    return ConditionModel(model)
 
 
 def as_data(text: str, found: Extraction) -> dict[str, object]:

@@ -1,10 +1,12 @@
-"""confide models: what was signed."""
+"""confide models: what was signed, and which of them a hospital uses."""
 
 from __future__ import annotations
 
+from typing import Annotated
+
 import typer
 
-from dashboard.options import JsonOption, WorkspaceOption
+from dashboard.options import JsonOption, SiteOption, WorkspaceOption, chosen_model, chosen_site
 
 app = typer.Typer(no_args_is_help=True, help="Signed models and their cards.")
 
@@ -47,3 +49,27 @@ def list_all(as_json: JsonOption = False, workspace: WorkspaceOption = None) -> 
         for model in models
     ]
     table("signed models", ("model", "study", "created (UTC)", "epsilon", "labels", "signed by"), rows)
+
+
+@app.command()
+def use(
+    model: Annotated[str, typer.Argument(metavar="MODEL", help="Its name, as 'confide models list' shows it.")],
+    site: SiteOption = None,
+    workspace: WorkspaceOption = None,
+) -> None:
+    """Choose the model that a hospital's clinicians get, whatever is trained later; also to go back to an older one.
+
+    Until somebody chooses, it is the newest.
+
+    [dim]Example: confide models use 866947133e272a5b --site north[/]
+    """
+    from dashboard.console import say
+    from policies.events import Event
+    from policies.serving import choose
+    from policies.workspace import Workspace
+
+    place = Workspace.existing(workspace)
+    opened = chosen_site(place, site)
+    done = choose(opened, place, chosen_model(place, model))
+    back = "goes back to" if done is Event.MODEL_ROLLED_BACK else "uses"
+    say(f"'{opened.name}' {back} model {model}")

@@ -11,6 +11,7 @@ from dashboard import plots, view
 from dashboard.pages import NOTE_SLOT, as_sentences, once, open_page, permit, say_missing
 from policies.access import Action, Conditions, Purpose
 from policies.guard import Site
+from policies.serving import in_use
 from policies.workspace import Workspace
 from privacy.consent_book import denied
 
@@ -23,10 +24,10 @@ def condition_model(name: str, _signed: Any) -> Any:
     return ConditionModel(_signed)
 
 
-def newest(workspace: Workspace) -> tuple[Any, Any]:
-    """The newest model, ready; one that does not verify is said, and the note is shown without suggestions."""
+def model_of(site: Site, workspace: Workspace) -> tuple[Any, Any]:
+    """The model in use, ready; one that does not verify is said, and the note is shown without suggestions."""
     with as_sentences():
-        if signed := view.newest_model(workspace):
+        if signed := in_use(site, workspace):
             return signed, condition_model(signed.name, signed)
     return None, None
 
@@ -69,7 +70,7 @@ def page(workspace: Workspace, site: Site) -> None:
         return
     if "patient" in chosen:
         forget_closed(site, chosen["patient"])
-    signed, model = newest(workspace)
+    signed, model = model_of(site, workspace)
     with st.spinner("Reading the note"):
         who, drawn = once(NOTE_SLOT, (site.name, model and model.name, chosen), lambda: read(site, model, chosen))
     left, right = st.columns([3, 2], gap="large")

@@ -18,7 +18,6 @@ import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
-from policies.audit import read_entries
 from policies.errors import BudgetError, IntegrityError
 from policies.events import Entry, Event
 from policies.files import storage_errors
@@ -26,7 +25,7 @@ from policies.guard import Site
 from policies.keys import PublicKey
 from policies.ledger import Booking, Ledger, State
 from policies.releases import Release, epsilon_text
-from policies.retention import releases_of
+from policies.retention import logged_releases
 from policies.workspace import SiteHome
 from privacy.training.accounting import epsilon
 
@@ -57,7 +56,7 @@ def check_bookings(home: SiteHome, key: PublicKey) -> None:
     # A training may go on meanwhile: what the ledger calls spent stood in the log before that, and what stands in the
     # log was reserved before that, so the ledger is read on both sides of the log.
     before = _bookings(home)
-    logged = _spent_by(read_entries(home.audit, key))
+    logged = _spent_by(logged_releases(home.audit, key))
     after = {booking.id: booking for booking in _bookings(home)}
     lost = sum(number not in after or said != _said(after[number]) for number, said in logged.items())
     if lost:
@@ -144,7 +143,7 @@ def _taken(descriptor: int) -> bool:
 def _settle(site: Site, ledger: Ledger) -> None:
     """Decide on what a dead process left reserved; nobody else trains now."""
     left = [booking for booking in ledger.bookings() if booking.state is State.RESERVED]
-    spent = _spent_by(read_entries(site.home.audit, site.keys.public)) if left else {}
+    spent = _spent_by(logged_releases(site.home.audit, site.keys.public)) if left else {}
     for booking in left:
         if booking.id in spent:
             ledger.spend(booking)
@@ -162,11 +161,11 @@ def _bookings(home: SiteHome) -> list[Booking]:
     return Ledger(home.ledger_url, epsilon, epsilon=0.0, delta=1.0).bookings() if home.ledger.exists() else []
 
 
-def _spent_by(entries: Sequence[Entry]) -> dict[int | None, tuple[object, ...]]:
+def _spent_by(releases: Sequence[Entry]) -> dict[int | None, tuple[object, ...]]:
     """What the log says was spent, by booking."""
     return {
         entry.details.get("booking"): (entry.details["plan"], entry.details["round"], entry.details["release"], True)
-        for entry in releases_of(entries)
+        for entry in releases
         if entry.event is Event.BUDGET_SPENT
     }
 

@@ -8,12 +8,11 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from policies.access import Action, Purpose
-from policies.audit import read_entries
 from policies.errors import InputError, IntegrityError
 from policies.events import Event
 from policies.files import OWNER_ONLY, write_whole
 from policies.guard import Site
-from policies.retention import releases_of
+from policies.retention import logged_releases
 from policies.signed import claimed_signer, read_signed, signed
 from privacy.consent import refusal
 from privacy.consent_book import record_consents
@@ -109,7 +108,7 @@ def verify_erasure(site: Site, proof: Path) -> Erasure:
         | {"purpose": Purpose(body["purpose"]), "not_covered": tuple(body["not_covered"]), "file": proof}
         | {"vaults": {name: Holding(**holding) for name, holding in body["vaults"].items()}}
     )
-    kept = releases_of(read_entries(site.home.audit, site.keys.public))
+    kept = logged_releases(site.home.audit, site.keys.public)
     logged = next((entry for entry in kept if entry.sequence == done.entry), None)
     keys = {name: holding.key_sha256 for name, holding in done.vaults.items()}
     if not logged or logged.event is not Event.PATIENT_ERASED:

@@ -50,6 +50,7 @@ COMMANDS = [
     ["keys", "export-public"],
     ["budget", "show"],
     ["models", "list"],
+    ["models", "use"],
     ["privacy", "plan"],
     ["privacy", "audit"],
     ["privacy", "certificate"],

@@ -224,6 +224,8 @@ def test_a_round_is_booked_kept_and_logged(prepared: Site, plan: Plan) -> None:
     assert (booked.event, booked.details["release"]) == (Event.BUDGET_SPENT, plan.release_of_round().as_details())
     assert released.event == Event.UPDATE_RELEASED
     assert released.details["sha256"] == file_sha256(prepared.home.update(plan.digest, 1))
+    in_force = {"aggregation": "mean", "sigma": plan.sigma, "clip": plan.clip}
+    assert in_force.items() <= released.details.items()
 
 
 def test_a_round_asked_for_again_gives_the_same_bytes_and_costs_nothing(prepared: Site, plan: Plan) -> None:
@@ -361,7 +363,7 @@ def test_an_update_that_was_stored_and_never_answered_is_sent_as_it_is(
     prepared: Site, plan: Plan, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with monkeypatch.context() as patch, pytest.raises(RuntimeError):
-        patch.setattr(site_round, "log_release", lambda *_: (_ for _ in ()).throw(RuntimeError()))
+        patch.setattr(site_round, "log_release", lambda *_, **__: (_ for _ in ()).throw(RuntimeError()))
         train_round(prepared, order(plan))
     stored = file_sha256(prepared.home.update(plan.digest, 1))
     train_round(prepared, order(plan))

@@ -22,7 +22,7 @@ PERMITTED = {
     for role, rule, actions, purposes in [
         (DOCTOR, "clinician-treats", ("extract", "view_note"), [Purpose.TREATMENT]),
         (DOCTOR, "clinician-breaks-the-glass", ("break_glass",), [Purpose.TREATMENT]),
-        (IT, "it-runs-the-road", ("deidentify", "manage_keys", *ROAD), [Purpose.OPERATIONS]),
+        (IT, "it-runs-the-road", ("deidentify", "manage_keys", "choose_model", *ROAD), [Purpose.OPERATIONS]),
         (IT, "it-trains-for-research", ("train", "sign_model", "evaluate"), [Purpose.RESEARCH]),
         (
             OFFICER,

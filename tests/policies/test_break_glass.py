@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -12,7 +12,7 @@ import pytest
 
 from policies.access import Action, Purpose
 from policies.audit import AuditLog, read_entries, verify
-from policies.break_glass import MOST_MINUTES, review, start, visible
+from policies.break_glass import MOST_MINUTES, end, review, start, visible
 from policies.errors import AccessDenied, InputError, IntegrityError
 from policies.events import Event
 from policies.grants import Grant
@@ -117,6 +117,38 @@ def test_another_person_reviews_it_in_writing_and_that_ends_it(people: dict[str,
         look(anna)
     with pytest.raises(InputError, match="reviewed by 'olga' already"):
         review(olga, grant.id, FINDING)
+
+
+def test_whoever_broke_it_ends_it_before_its_time_and_nobody_else(people: dict[str, Site]) -> None:
+    anna = people["anna"]
+    grant = start(anna, "p1", REASON, 30)
+    with pytest.raises(AccessDenied, match="not yours to end"):
+        end(people["ben"], grant.id)
+    look(anna)
+    assert end(anna, grant.id).ended
+    with pytest.raises(AccessDenied, match="patient-refused"):
+        look(anna)
+    with pytest.raises(InputError, match="over already"):
+        end(anna, grant.id)
+    assert anna.guard.grants.open_reviews() == 1
+    assert review(people["olga"], grant.id, FINDING).ended
+
+
+@pytest.mark.parametrize(
+    "over",
+    [lambda people, grant: end(people["anna"], grant), lambda people, grant: review(people["olga"], grant, FINDING)],
+)
+def test_the_file_of_one_that_is_over_opens_nothing_when_it_is_put_back(
+    people: dict[str, Site], over: Callable[[dict[str, Site], str], Grant]
+) -> None:
+    anna = people["anna"]
+    grant = start(anna, "p1", REASON, 30)
+    path = next(anna.home.grants("anna", "p1").glob("*.json"))
+    before = path.read_bytes()
+    over(people, grant.id)
+    path.write_bytes(before)
+    with pytest.raises(AccessDenied, match="patient-refused"):
+        look(anna)
 
 
 def test_nobody_reviews_an_own_one_whatever_the_rules_of_the_hospital_say(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+from collections.abc import Iterator
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
@@ -12,10 +13,10 @@ import pytest
 from policies import audit, retention
 from policies.audit import AuditLog, publish, read_entries, verify
 from policies.errors import InputError, IntegrityError
-from policies.events import Event
+from policies.events import Entry, Event
 from policies.keys import KeyRing, create_keys
-from policies.logview import look, read_checkpoint
-from policies.retention import Pruned, keep_from, prune, releases_of
+from policies.logview import LogView, look, read_checkpoint
+from policies.retention import Pruned, keep_from, logged_releases, prune, releases_of
 from policies.tiles import WIDTH
 from policies.tlog import check_consistency, check_inclusion, leaf_hash
 from tests.policies.logs import files_of
@@ -72,6 +73,31 @@ def test_releases_are_recomputed_as_if_nothing_had_gone(log: AuditLog) -> None:
     for cut in (300, 600):
         prune(log, day(cut), YEARS)
         assert releases_of(read_entries(log.folder, log.key)) == before
+
+
+def test_what_was_read_once_is_read_no_second_time(log: AuditLog, monkeypatch: pytest.MonkeyPatch) -> None:
+    first, asked = logged_releases(log.folder, log.key), list[int]()
+    entries = LogView.entries
+
+    def noted(view: LogView, start: int = 0, end: int | None = None) -> Iterator[Entry]:
+        asked.append(start)
+        return entries(view, start, end)
+
+    monkeypatch.setattr(LogView, "entries", noted)
+    log.append(Event.BUDGET_SPENT, number=700)
+    found = logged_releases(log.folder, log.key)
+    assert asked == [700]
+    assert found == releases_of(read_entries(log.folder, log.key)) == [*first, found[-1]]
+
+
+def test_another_past_is_read_from_its_beginning(log: AuditLog, made: Path, keys: KeyRing, tmp_path: Path) -> None:
+    log.append(Event.BUDGET_SPENT, number=700)
+    assert len(logged_releases(log.folder, log.key)) == len(SPENT) + 1
+    shutil.rmtree(log.folder)
+    other = AuditLog(shutil.copytree(made, log.folder), keys, "alice")  # the older one, and it goes on otherwise
+    assert len(logged_releases(log.folder, log.key)) == len(SPENT)
+    other.append_all([(Event.NOTE_VIEWED, {}), (Event.NOTE_VIEWED, {})])
+    assert len(logged_releases(log.folder, log.key)) == len(SPENT)
 
 
 def test_what_was_carried_is_carried_again(log: AuditLog, monkeypatch: pytest.MonkeyPatch) -> None:
