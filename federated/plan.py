@@ -185,7 +185,8 @@ def check_caps(plan: Plan, caps: Training, federation: Federation) -> None:
         raise TrainingError("the weights of the plan's sites do not sum to 1")
     if plan.needed < federation.fewest_sites:
         raise TrainingError(
-            f"a round of the plan may have {plan.needed} sites; this site's policy asks for {federation.fewest_sites}"
+            f"the plan's rounds need {plan.needed} of its sites; this site's policy asks for {federation.fewest_sites}",
+            "Take more sites into the plan, or let 'fewest_sites' in the policy be changed.",
         )
     if plan.patience and not plan.validation_sha256:
         raise TrainingError("the plan ends early by a score, and does not say of which public notes")

@@ -202,12 +202,13 @@ def test_a_note_that_cannot_be_read(ready: Path, data: bytes, words: str) -> Non
 
 
 def test_training_on_a_small_cohort_is_refused_with_the_reason(ready: Path) -> None:
-    confide(ready, "deid", "export", "small", "--site", "export")
+    for site in ("export", "other"):
+        confide(ready, "deid", "export", f"small-{site}", "--site", site)
     (ready / "labels.toml").write_text(f"labels = {sorted(condition_labels())}\n")
-    done = confide(ready, "train", "small", "--labels", "labels.toml", "--yes", "--epsilon", "4")
+    done = confide(ready, "train", "small-export", "small-other", "--labels", "labels.toml", "--yes", "--epsilon", "4")
     assert done.returncode == 5
     assert "its policy asks for 100, so nothing is trained" in done.stderr
-    shown = json.loads(confide(ready, "audit", "query", "--event", "plan.refused", "--json").stdout)
+    shown = json.loads(confide(ready, "audit", "query", "--site", "export", "--event", "plan.refused", "--json").stdout)
     assert "asks for 100" in shown[-1]["details"]["reason"]
 
 
