@@ -53,6 +53,10 @@ class Guard:
         """Ask without consequence: what is only shown or offered is not logged."""
         return decide(self.actor, self.roles, action, purpose, under, access=self.access)
 
+    def purpose_for(self, action: Action, *purposes: Purpose) -> Purpose:
+        """The first of these for which this account may do it; the first of all where it may for none."""
+        return next((one for one in purposes if self.decide(action, one).permitted), purposes[0])
+
     def permit(
         self,
         action: Action,

@@ -33,7 +33,8 @@ def show(site: SitesOption = None, as_json: JsonOption = False, workspace: Works
     place, found = Workspace.existing(workspace), []
     for home in chosen_sites(place, site):
         opened = open_site(place, home.name)
-        opened.guard.permit(Action.VIEW_BUDGET, Purpose.OPERATIONS)
+        purpose = opened.guard.purpose_for(Action.VIEW_BUDGET, Purpose.OPERATIONS, Purpose.RESEARCH)
+        opened.guard.permit(Action.VIEW_BUDGET, purpose)
         found.append(_budget(opened))
     if as_json:
         typer.echo(json.dumps(found))

@@ -29,7 +29,8 @@ def list_all(as_json: JsonOption = False, workspace: WorkspaceOption = None) -> 
     place = Workspace.existing(workspace)
     load_policy(place.policy)
     if place.server.keys.is_dir():  # without a server there is no model, and looking must not make one
-        open_server(place).guard.permit(Action.VIEW_MODELS, Purpose.OPERATIONS)
+        guard = open_server(place).guard
+        guard.permit(Action.VIEW_MODELS, guard.purpose_for(Action.VIEW_MODELS, Purpose.OPERATIONS, Purpose.RESEARCH))
     models = list_models(place.models, place.trusted)
     if as_json:
         typer.echo(json.dumps([{"name": model.name, **model.card} for model in models]))

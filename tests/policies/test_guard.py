@@ -51,6 +51,17 @@ def test_asking_without_consequence_is_not_logged(workspace: Workspace) -> None:
     assert read_entries(site.home.audit, site.keys.public) == []
 
 
+@pytest.mark.parametrize(
+    ("role", "purpose"),
+    [(Role.RESEARCHER, Purpose.RESEARCH), (Role.HOSPITAL_IT, Purpose.OPERATIONS), (Role.CLINICIAN, Purpose.OPERATIONS)],
+)
+def test_the_first_purpose_for_which_one_may_is_taken(workspace: Workspace, role: Role, purpose: Purpose) -> None:
+    people = f'[people]\nrita = ["{role.value}"]\n'
+    workspace.policy.write_text(default_policy_text("nobody").replace("[people]\n", people))
+    guard = open_site(workspace, "north", "rita").guard
+    assert guard.purpose_for(Action.VIEW_MODELS, Purpose.OPERATIONS, Purpose.RESEARCH) is purpose
+
+
 def test_a_refusal_of_the_patient_is_denied_with_its_rule_and_who_asked_counts(workspace: Workspace) -> None:
     site = open_site(workspace, "north", "alice")
     with pytest.raises(AccessDenied, match="the rule 'patient-refused' does not let"):
