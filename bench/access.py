@@ -14,11 +14,12 @@ from time import perf_counter
 
 from bench.report import digits, json_line, start
 from dashboard.console import say, table
-from policies import break_glass
 from policies.access import Action, Conditions, Purpose
 from policies.guard import Site, account_name, open_site
 from policies.policy import default_policy_text
 from policies.workspace import Workspace
+from privacy.vault import break_glass
+from privacy.vault.originals import Vault
 
 DECISIONS, DECISIONS_QUICK = 5000, 500
 _GRANTS = 20  # of one clinician for one patient, all to be read
@@ -31,6 +32,7 @@ def opened(folder: Path) -> Site:
     workspace.root.mkdir()
     workspace.policy.write_text(default_policy_text(account_name()))
     site = open_site(workspace, "bench")
+    Vault(site.home.vault, site.keys.wrapping).keys_of(["p1"])
     for _ in range(_GRANTS):
         break_glass.start(site, "p1", "a reason", 30)
     return site

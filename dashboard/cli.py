@@ -11,6 +11,7 @@ from typer.core import TyperGroup
 
 from dashboard.commands import (
     audit,
+    backup,
     break_glass,
     budget,
     certify,
@@ -63,6 +64,8 @@ app.add_typer(privacy.app, name="privacy")
 app.add_typer(models.app, name="models")
 app.add_typer(server.app, name="server")
 app.add_typer(site.app, name="site")
+app.command("backup")(backup.backup)
+app.command("restore")(backup.restore)
 app.command("dashboard")(serve.dashboard)
 
 
@@ -87,8 +90,9 @@ def main() -> None:
     try:
         code = app(standalone_mode=False)
     except click.ClickException as error:
-        error.show()
-        code = error.exit_code
+        from dashboard.console import report_usage
+
+        code = report_usage(error)
     except (click.Abort, KeyboardInterrupt):
         typer.echo("stopped", err=True)
         code = 130

@@ -8,6 +8,7 @@ import traceback
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
+import click
 from rich.console import Console
 from rich.markup import escape
 from rich.progress import (
@@ -91,6 +92,20 @@ def report(error: Exception) -> int:
         "is shown, which may hold text of a record: don't send that to anybody."
     )
     return 1
+
+
+def report_usage(error: click.ClickException) -> int:
+    """The same for a command line that is not understood; a command without any words has shown its help by then."""
+    if (
+        not isinstance(error, click.UsageError)
+        or error.ctx is None
+        or isinstance(error, click.exceptions.NoArgsIsHelpError)
+    ):
+        error.show()
+        return error.exit_code
+    errors.print(f"[bold red]error:[/] {escape(error.format_message())}")
+    errors.print(f"[bold]what to do:[/] Run '{error.ctx.command_path} --help' to see what it needs.")
+    return error.exit_code
 
 
 def _numeric(cell: str) -> bool:

@@ -10,6 +10,8 @@ from dashboard.options import chosen_homes, opened
 from policies.errors import InputError
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from policies.access import Action
     from policies.events import Entry
     from policies.exports.query import Filter
@@ -19,6 +21,10 @@ if TYPE_CHECKING:
 
 LogOption = Annotated[
     str | None, typer.Option("--site", help="Only the log of this hospital, or of 'server'. \\[default: all of them]")
+]
+OneLogOption = Annotated[
+    str | None,
+    typer.Option("--site", help="The hospital whose log it is, or 'server'; not needed where there is only one log."),
 ]
 SinceOption = Annotated[str, typer.Option(help="Only from this day on (YYYY-MM-DD, UTC).", show_default=False)]
 UntilOption = Annotated[str, typer.Option(help="Only up to this day, with it (YYYY-MM-DD, UTC).", show_default=False)]
@@ -68,3 +74,16 @@ def key_of(home: Home) -> PublicKey:
     from policies.keys import open_public
 
     return open_public(home.keys, home.name)
+
+
+def log_export(holders: Sequence[Server | Site], asked: Filter, **facts: object) -> None:
+    """Before anything leaves: every log says that its entries were handed out; what was typed is sealed."""
+    from policies.events import Event
+    from policies.files import canonical_json
+
+    words = asked.words()
+    for holder in holders:
+        sealed = holder.keys.seal(canonical_json(words), Event.AUDIT_EXPORTED)
+        holder.guard.log.append(
+            Event.AUDIT_EXPORTED, sealed=sealed, policy=holder.guard.policy.digest, filters=sorted(words), **facts
+        )

@@ -35,6 +35,7 @@ class Action(StrEnum):
     REVIEW = "review"
     CERTIFY = "certify"
     RECORD_CONSENT = "record_consent"
+    RECORD_DISCLOSURE = "record_disclosure"
     ERASE = "erase"
     REQUEST_REIDENTIFICATION = "request_reidentification"
     APPROVE_REIDENTIFICATION = "approve_reidentification"

@@ -17,8 +17,8 @@ from policies.keys import PublicKey, public_key_pem
 from policies.logview import LogView
 from policies.notes import Checkpoint, Verifier, cosigners, open_note
 from policies.proof import Proof, prove
+from policies.wording import counted
 
-_TEMPLATES = {"verify.go": "verify.go", "README.md": "evidence.md"}
 _ENTRIES, _KEYS, _CHECKPOINT = "entries", "keys", "checkpoint"
 
 
@@ -38,6 +38,7 @@ def write_evidence(
     witnesses: Sequence[PublicKey],
     out: Path,
     *,
+    asked: str,
     cosigned: bytes = b"",
 ) -> int:
     """Write the folder `out`, whole or not at all; returns the number of entries.
@@ -45,6 +46,7 @@ def write_evidence(
     Args:
         key: of the log.
         witnesses: who may have cosigned its tree head.
+        asked: which entries were chosen, in words, for the README.
         cosigned: the newest tree head that they signed, as a note, if there is one; the proofs lead to it where it
             holds every chosen entry, else to the log's own.
 
@@ -55,8 +57,8 @@ def write_evidence(
     chosen = sorted(set(sequences))
     if not chosen:
         raise InputError("no entry to prove", "Widen the filter.")
-    if out.exists() and any(out.iterdir()):
-        raise InputError("this folder is not empty", "Name a new one.", file=out)
+    if out.exists() and not (out.is_dir() and not any(out.iterdir())):
+        raise InputError("it is there already and not empty", "Name a new folder.", file=out)
     beside = out.with_name(f".{out.name}.part")
     size, note = _tree_head(view, chosen[-1], key, cosigned)
     _, signed = open_note(note, [Verifier(key), *cosigners(witnesses)])
@@ -69,9 +71,10 @@ def write_evidence(
         for one in signed:
             write_whole(beside / _KEYS / f"{one.key.name}.vkey", one.vkey.encode() + b"\n")
             write_whole(beside / _KEYS / f"{one.key.name}.pem", public_key_pem(one.key))
-        for name, template in _TEMPLATES.items():
-            text = files("policies").joinpath("templates", template).read_text("utf-8")
-            write_whole(beside / name, text.replace("{origin}", key.name).replace("{entry}", str(chosen[0])).encode())
+        write_whole(beside / "verify.go", _template("verify.go").encode())
+        count = counted(len(chosen), "entry")
+        facts = {"origin": key.name, "entry": chosen[0], "count": count, "size": size, "asked": asked}
+        write_whole(beside / "README.md", _template("evidence.md").format(**facts).encode())
         if out.exists():
             out.rmdir()
         beside.replace(out)
@@ -119,6 +122,10 @@ def _check_entry(path: Path, head: bytes, own: Sequence[Verifier]) -> None:
     if not proof.note.startswith(head + b"\n"):
         raise IntegrityError(f"it leads to another tree head than that in '{_CHECKPOINT}'")
     proof.check(path.with_suffix(".json").read_bytes(), own)
+
+
+def _template(name: str) -> str:
+    return files("policies").joinpath("templates", name).read_text("utf-8")
 
 
 def _tree_head(view: LogView, newest: int, key: PublicKey, cosigned: bytes) -> tuple[int, bytes]:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Any
 
 from policies.errors import IntegrityError
 from policies.events import Entry, Event, decode
@@ -12,6 +13,7 @@ from policies.files import canonical_json
 from policies.logview import LogView
 from policies.notes import Checkpoint
 from policies.tlog import leaf_hash
+from policies.wording import counted
 
 SILENCE = timedelta(hours=1)
 
@@ -24,11 +26,13 @@ class Findings:
         signed: its tree head.
         first: the first entry that was not pruned.
         warnings: what a person should look at, each with the number of an entry.
+        events: every kind of event that stands in it.
     """
 
     signed: Checkpoint
     first: int
     warnings: tuple[str, ...]
+    events: frozenset[Event] = frozenset()
 
 
 @dataclass
@@ -57,6 +61,7 @@ class Watch:
         self._services: dict[str, _Session] = {}
         self._glass: list[Entry] = []  # about breakings of the glass
         self._before: Entry | None = None
+        self._events: set[Event] = set()
         self._warnings: list[str] = []
 
     def see(self, entry: Entry) -> None:
@@ -71,10 +76,13 @@ class Watch:
             self._look_at_glass(self._carried(entry))
         if entry.event is Event.LOG_PRUNED:
             self._look_at_pruning(entry)
+        if entry.event is Event.WITNESS_REFUSED:
+            self._warnings.append(f"entry {entry.sequence}: {_refusal(entry.details)}")
         self._look_for_gap(entry)
         self._look_at_clock(entry)
         self._look_at_service(entry)
         self._look_at_glass(entry)
+        self._events.add(entry.event)
         self._before = entry
 
     def findings(self, now: datetime) -> Findings:
@@ -87,16 +95,16 @@ class Watch:
             f"entry {entry.sequence}: nobody has reviewed why '{entry.actor}' broke the glass (grant {grant})"
             for grant, entry in owed_reviews(self._glass).items()
         )
-        return Findings(self._view.signed, self._view.first, (*self._warnings, *self._unsigned(), *silent, *owed))
+        warnings = (*self._warnings, *self._unsigned(), *silent, *owed)
+        return Findings(self._view.signed, self._view.first, warnings, frozenset(self._events))
 
     def _unsigned(self) -> list[str]:
         """A torn line was never written; a whole one may be what an older checkpoint, put back, no longer covers."""
         if not (count := self._view.unsigned):
             return []
         why = "an append was cut off before its signature, or an older checkpoint was put back"
-        return [
-            f"{count} whole entries after the last signed one, from number {self._view.size} on, are not signed: {why}"
-        ]
+        unsigned = counted(count, "whole entry")
+        return [f"{unsigned} after the last signed one, from number {self._view.size} on, without a signature: {why}"]
 
     def _look_for_gap(self, entry: Entry) -> None:
         session = int(entry.session, 16)
@@ -136,3 +144,11 @@ class Watch:
         if leaf_hash(canonical_json(original)) != self._view.leaf(original["seq"]):
             raise IntegrityError(f"entry {entry.sequence} carries on an entry {original['seq']} that never stood there")
         return decode(canonical_json(original), original["seq"], None)
+
+
+def _refusal(details: Mapping[str, Any]) -> str:
+    """A witness's own entry names the log that it refused; the server's names those that lack a signature."""
+    if "missing" in details:
+        return f"witnesses did not sign the log of {', '.join(sorted(details['missing']))} after a training"
+    shown, known = counted(details["size"], "entry"), details["known"]
+    return f"a tree head of '{details['log']}' with {shown} was not cosigned: it does not continue the {known} before"

@@ -1,12 +1,10 @@
 """Break-glass grants: one account may read one patient's notes for a short time, although the patient refused.
 
-Each is a file that the site signs. What was typed, the reason and the finding of the review, is sealed under the
-site's own key.
+Each is a file that the site signs. `privacy.vault.break_glass` writes them, and seals what was typed.
 """
 
 from __future__ import annotations
 
-import base64
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -31,7 +29,7 @@ class Grant:
         patient: pseudonym.
         actor, reviewer: accounts; the reviewer is empty until the review.
         started, expires, ended, reviewed: UTC, ISO 8601; ended is empty where it was not ended before its time.
-        reason, finding: sealed, in base64; `Grants.reveal` opens them.
+        reason, finding: sealed.
     """
 
     id: str
@@ -108,20 +106,6 @@ class Grants:
 
     def write(self, grant: Grant, data: bytes) -> None:
         write_whole(self.home.grants(grant.actor, grant.patient) / f"{grant.id}.json", data, OWNER_ONLY)
-
-    def seal(self, grant_id: str, what: str, words: str) -> str:
-        """What a person typed, as it lies in a grant."""
-        return base64.b64encode(self.keys.seal(words.encode(), f"{_KIND} {grant_id} {what}")).decode()
-
-    def reveal(self, grant: Grant) -> tuple[str, str]:
-        """Reason and finding of a grant, the finding empty before the review."""
-        reason, finding = (self._unsealed(grant.id, what, getattr(grant, what)) for what in ("reason", "finding"))
-        return reason, finding
-
-    def _unsealed(self, grant_id: str, what: str, sealed: str) -> str:
-        if not sealed:
-            return ""
-        return self.keys.unseal(base64.b64decode(sealed), f"{_KIND} {grant_id} {what}").decode()
 
     def _read(self, path: Path) -> Grant:
         body = read_signed(path, _KIND, self.keys.public)

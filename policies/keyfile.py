@@ -110,7 +110,8 @@ def read_secrets(path: Path, holder: str, variable: str = WRAPPING_VARIABLE) -> 
         return Secrets(wrapping, signing, sealing, pseudonyms, tuple(map(bytes.fromhex, found["former"])))
     except (ValueError, KeyError, TypeError):
         why = f"was altered, is not of '{holder}', or the wrapping key is another"
-        raise IntegrityError(f"{path}: {why}", "Restore it from its backup.") from None
+        hint = f"Check the key in ${variable}, where it is kept there; else restore the file from its backup."
+        raise IntegrityError(f"{path}: {why}", hint) from None
 
 
 def kept_as(path: Path) -> Kept:
@@ -141,7 +142,11 @@ def _wrapping(kept: Mapping[str, Any], path: Path, holder: str, variable: str) -
         case Kept.FILE:
             return base64.b64decode(kept["key"])
         case Kept.PASSPHRASE:
-            return unlock(kept, needed_passphrase(holder), _context(holder))
+            passphrase = needed_passphrase(holder)
+            try:
+                return unlock(kept, passphrase, _context(holder))
+            except IntegrityError as error:
+                raise IntegrityError(f"{path}: {error.message}", error.hint) from None
     found = key_from_environment(variable)
     if found is None:
         raise IntegrityError(f"{path}: the wrapping key is in ${variable}, which is not set", "Set it.")

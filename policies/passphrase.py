@@ -48,7 +48,10 @@ def unlock(kept: Mapping[str, Any], passphrase: str, context: bytes) -> bytes:
         key = _derived(passphrase, base64.b64decode(kept["salt"]), **cost)
         return unseal(key, base64.b64decode(kept["sealed"]), context)
     except (ValueError, KeyError, TypeError, MemoryError):
-        raise IntegrityError("the passphrase does not open the keys, or their file was altered") from None
+        raise IntegrityError(
+            "wrong passphrase, or the file was altered",
+            "Give the passphrase again; if it surely is the right one, restore the file from its backup.",
+        ) from None
 
 
 def given_passphrase() -> str | None:

@@ -11,10 +11,11 @@ from importlib import resources
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, ValidationError, field_validator
 
-from policies.errors import PolicyError
+from policies.errors import IntegrityError, PolicyError
 from policies.files import sha256_hex
+from policies.notes import Verifier
 
 _HEADER = re.compile(r"\s*\[\s*([^\]]+?)\s*\]")
 _KEY = re.compile(r"""\s*(?:["']([^"']*)["']|([\w-]+))\s*=""")
@@ -156,6 +157,18 @@ class Witnesses(_Section):
     needed: int = Field(default=0, ge=0)
     hospitals: tuple[str, ...] = ()
 
+    @field_validator("hospitals")
+    @classmethod
+    def _are_keys(cls, hospitals: tuple[str, ...]) -> tuple[str, ...]:
+        for number, vkey in enumerate(hospitals, 1):
+            try:
+                Verifier.from_vkey(vkey)
+            except IntegrityError as error:
+                raise ValueError(
+                    f"number {number} is no key as 'keys export-public' prints it: {error.message}"
+                ) from None
+        return hospitals
+
 
 class Extraction(_Section):
     smallest_probability: float = Field(ge=0, le=1)
@@ -223,7 +236,8 @@ def _explain(problem: Any, text: str) -> str:
         return f"line {line}: unknown key '{key}'"
     if problem["type"] == "missing":
         return f"line {line}: missing key '{key}'"
-    return f"line {line}: key '{key}': {problem['msg'][0].lower()}{problem['msg'][1:]}"
+    message = problem["msg"].removeprefix("Value error, ")
+    return f"line {line}: key '{key}': {message[0].lower()}{message[1:]}"
 
 
 def _line_of(key: Sequence[str | int], text: str) -> int:
@@ -237,6 +251,21 @@ def _line_of(key: Sequence[str | int], text: str) -> int:
         elif (name := _KEY.match(line)) and wanted.startswith(f"{section}{name[1] or name[2]}."):
             return number
     return found
+
+
+def odd_values(policy: Policy) -> list[str]:
+    """What the file may hold and nobody is likely to want; a delta over 1e-5 is not among it, since it is refused."""
+    training, witnesses, years = policy.training, policy.witnesses, policy.audit.keep_years
+    cohort, keys = training.smallest_cohort, len(witnesses.hospitals)
+    odd = [
+        (training.epsilon > 10, f"training.epsilon is {training.epsilon:g}: over 10 it promises a patient little"),
+        (cohort < 10, f"training.smallest_cohort is {cohort}: among fewer than 10 patients each one stands out"),
+        (training.UNSAFE_noise_seed is not None, "training.UNSAFE_noise_seed is set: noise to repeat protects nobody"),
+        (years < 6, f"audit.keep_years is {years}: 45 CFR 164.316(b)(2)(i) asks for six"),
+        (not keys, "witnesses.hospitals is empty: nobody outside would notice a log that was rewritten"),
+        (0 < keys < witnesses.needed, f"witnesses.needed is {witnesses.needed}, of which only {keys} can sign"),
+    ]
+    return [sentence for holds, sentence in odd if holds]
 
 
 def default_policy_text(user: str) -> str:

@@ -15,7 +15,7 @@ from string import Template
 from policies.access import Access
 from policies.decisions import explain_policy, people_warnings, warnings
 from policies.legal import statement
-from policies.policy import LegalBasis, Policy
+from policies.policy import LegalBasis, Policy, odd_values
 
 
 class Document(StrEnum):
@@ -50,7 +50,7 @@ def fill_in(document: Document, policy: Policy, access: Access, facts: Facts) ->
 
 def _from_policy(policy: Policy, access: Access) -> dict[str, str]:
     rules, training = policy.deidentification, policy.training
-    warned = [*warnings(access), *people_warnings(policy, access)]
+    warned = [*warnings(access), *people_warnings(policy, access), *odd_values(policy)]
     return {
         "policy": policy.digest[:16],
         "policy_set": access.digest[:16],

@@ -23,8 +23,13 @@ from policies.notes import Checkpoint, Verifier, cosignature_line, cosigners, op
 from policies.policy import Witnesses
 from policies.proof import decimal, hash_lines, parse_hashes
 from policies.tlog import EMPTY_ROOT, check_consistency
+from policies.wording import counted
 from policies.workspace import checked_name
 
+HOW_THEY_SIGN = (
+    "Witnesses sign at the end of a training of the federation, where each hospital's policy lists the others' keys "
+    "under [witnesses]."
+)
 _COSIGNED = "cosigned"
 _MOST_HASHES = 63
 
@@ -149,7 +154,7 @@ def _check(asked: Submission, before: Checkpoint, head: Checkpoint) -> None:
         raise WitnessRefused(
             HTTPStatus.CONFLICT,
             before.size,
-            f"the log of '{head.origin}' went back from {before.size} to {head.size} entries",
+            f"the log of '{head.origin}' went back from {before.size} to {counted(head.size, 'entry')}",
         )
     if asked.old > head.size:
         raise WitnessRefused(
@@ -157,11 +162,15 @@ def _check(asked: Submission, before: Checkpoint, head: Checkpoint) -> None:
         )
     if asked.old != before.size:
         raise WitnessRefused(
-            HTTPStatus.CONFLICT, before.size, f"{before.size} entries of '{head.origin}' were cosigned, not {asked.old}"
+            HTTPStatus.CONFLICT,
+            before.size,
+            f"the tree of '{head.origin}' that was cosigned has {counted(before.size, 'entry')}, not {asked.old}",
         )
     if head.size == before.size and head.root != before.root:
         raise WitnessRefused(
-            HTTPStatus.CONFLICT, before.size, f"there are two logs of '{head.origin}' with {head.size} entries"
+            HTTPStatus.CONFLICT,
+            before.size,
+            f"there are two logs of '{head.origin}' with {counted(head.size, 'entry')}",
         )
     try:
         check_consistency(before.size, before.root, head.size, head.root, asked.proof)
@@ -188,7 +197,7 @@ def attach(site: Site, note: bytes, cosignatures: bytes) -> None:
     before = Checkpoint.parse(open_note(kept, own)[0]) if kept else Checkpoint(head.origin, 0, EMPTY_ROOT)
     if head.size <= before.size and head != before:
         raise IntegrityError(
-            f"witnesses signed {before.size} entries of '{site.name}' before; a tree head of {head.size} cannot follow"
+            f"witnesses signed {counted(before.size, 'entry')} of '{site.name}' before; {head.size} cannot follow"
         )
     witnesses = cosigners(peers(site.guard.policy.witnesses, site.name).values())
     offered = (kept.removeprefix(text + b"\n") if head == before else b"") + cosignatures
@@ -224,18 +233,21 @@ def check_quorum(view: LogView, cosigned: Path, own: PublicKey, rule: Witnesses)
     note = kept_head(cosigned)
     if not note:
         if rule.needed:
-            raise IntegrityError(f"no witness has signed the log of '{own.name}' yet; {rule.needed} are needed")
+            raise IntegrityError(
+                f"no witness has signed the log of '{own.name}' yet, and the policy wants {rule.needed}", HOW_THEY_SIGN
+            )
         return Quorum(0, (), 0)
     text, signed = open_note(note, [Verifier(own), *witnesses])
     head, times = Checkpoint.parse(text), {one.key.name: time for one, time in signed.items() if one in witnesses}
     names = sorted(times)
     if len(names) < rule.needed:
         raise IntegrityError(
-            f"{len(names)} of the {rule.needed} witnesses that the policy wants signed the log of '{own.name}'"
+            f"{len(names)} of the {rule.needed} witnesses that the policy wants signed the log of '{own.name}'",
+            HOW_THEY_SIGN,
         )
     if not view.continues(head):
         raise IntegrityError(
-            f"the log of '{own.name}' is not the one of {head.size} entries that {', '.join(names)} signed"
+            f"the log of '{own.name}' is not the one of {counted(head.size, 'entry')} that {', '.join(names)} signed"
         )
     return Quorum(head.size, tuple(names), min(times.values(), default=0))
 

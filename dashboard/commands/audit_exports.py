@@ -1,4 +1,4 @@
-"""confide audit: entries for others, as files, as messages to a collector, and as an accounting for one patient."""
+"""confide audit: entries for others, as files and as messages to a collector."""
 
 from __future__ import annotations
 
@@ -17,12 +17,14 @@ from dashboard.logs import (
     SinceOption,
     UntilOption,
     found,
+    log_export,
     one_permitted,
     permitted,
 )
-from dashboard.options import JsonOption, WorkspaceOption
+from dashboard.options import WorkspaceOption
 from policies.errors import InputError
-from policies.workspace import SERVER, Workspace
+from policies.wording import counted
+from policies.workspace import Workspace
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -30,6 +32,14 @@ if TYPE_CHECKING:
     from policies.events import Entry
     from policies.exports.query import Filter
     from policies.guard import Server, Site
+
+ExportedLogOption = Annotated[
+    str | None,
+    typer.Option(
+        "--site",
+        help="The log of this hospital, or of 'server'. \\[default: all of them; with --evidence the only one]",
+    ),
+]
 
 
 def export(
@@ -46,7 +56,7 @@ def export(
     patient: PatientOption = "",
     purpose: PurposeOption = "",
     outcome: OutcomeOption = "",
-    site: LogOption = None,
+    site: ExportedLogOption = None,
     workspace: WorkspaceOption = None,
 ) -> None:
     """Write verified entries to a file, for its owner's eyes only; the export is itself logged.
@@ -65,14 +75,15 @@ def export(
     asked = Filter(since, until, event, actor, patient, purpose, outcome)
     if evidence:
         holder = one_permitted(Workspace.existing(workspace), site, Action.EXPORT_AUDIT)
-        say(f"wrote {_write_evidence(holder, asked, out)} entries with their proofs to {out}; start with its README.md")
+        written = counted(_write_evidence(holder, asked, out), "entry with its proof", "entries with their proofs")
+        say(f"wrote {written} to {out}; start with its README.md")
         return
     holders = permitted(Workspace.existing(workspace), site, Action.EXPORT_AUDIT)
     entries = found(holders, asked)
     data = _rendered(out.suffix, holders, asked, entries)
-    _log(holders, asked, form=out.suffix, entries=len(entries), sha256=sha256_hex(data))
+    log_export(holders, asked, form=out.suffix, entries=len(entries), sha256=sha256_hex(data))
     write_whole(out, data, OWNER_ONLY)
-    say(f"wrote {len(entries)} entries to {out}")
+    say(f"wrote {counted(len(entries), 'entry')} to {out}")
 
 
 def check(
@@ -94,7 +105,8 @@ def check(
 
     witnesses = [read_key(file, file.stem) for file in witness or ()]
     found = verify_evidence(folder, read_key(key, origin_of(folder)), witnesses)
-    say(f"{found.entries} entries stand in the log of {found.origin}; signed by {', '.join(found.signers)}")
+    stand = counted(found.entries, "entry stands", "entries stand")
+    say(f"{stand} in the log of {found.origin}; signed by {', '.join(found.signers)}")
 
 
 def send(
@@ -126,58 +138,25 @@ def send(
     asked = Filter(since, until, event, actor, patient, purpose, outcome)
     holders = permitted(Workspace.existing(workspace), site, Action.EXPORT_AUDIT)
     entries = found(holders, asked)
-    _log(holders, asked, form="syslog", entries=len(entries), recipient=f"{collector.host}:{collector.port}")
-    say(f"sent {collector.send(entries)} entries to {collector.host}")
-
-
-def accounting(
-    patient: Annotated[str, typer.Argument(metavar="PATIENT", help="The pseudonym, as it stands in the records.")],
-    as_json: JsonOption = False,
-    site: LogOption = None,
-    workspace: WorkspaceOption = None,
-) -> None:
-    """What was disclosed of one patient in six years, to whom, when and why (45 CFR 164.528).
-
-    A model update is a disclosure: each study is listed, with the bound (epsilon) on what it may tell.
-
-    [dim]Example: confide audit accounting 0f3c51d2a7b84e6690c1d2e3f4a5b6c7[/]
-    """
-    import json
-    from dataclasses import asdict
-    from datetime import UTC, datetime
-
-    from dashboard.console import say, table
-    from policies.access import Action
-    from policies.audit import read_entries
-    from policies.exports.accounting import accounting as account_for
-    from policies.exports.query import Filter
-
-    holder = one_permitted(Workspace.existing(workspace), site, Action.EXPORT_AUDIT)
-    entries = read_entries(holder.home.audit, holder.keys.public)
-    rows = account_for(entries, patient, datetime.now(UTC).date(), f"the server '{SERVER}' of the federation")
-    _log([holder], Filter(patient=patient), form="accounting", entries=len(rows))
-    if as_json:
-        typer.echo(json.dumps([asdict(row) for row in rows]))
-    elif not rows:
-        say("nothing that concerns this patient was disclosed in six years")
-    else:
-        columns = ("first", "last", "recipient", "what", "purpose", "times", "epsilon")
-        table("disclosures", columns, [[getattr(row, column) for column in columns] for row in rows])
+    log_export(holders, asked, form="syslog", entries=len(entries), recipient=f"{collector.host}:{collector.port}")
+    say(f"sent {counted(collector.send(entries), 'entry')} to {collector.host}")
 
 
 def _write_evidence(holder: Server | Site, asked: Filter, out: Path) -> int:
     from policies.evidence import write_evidence
+    from policies.exports.query import in_words
     from policies.logview import look
     from policies.witness import kept_head, peers
     from policies.workspace import SiteHome
 
     key = holder.keys.public
-    _log([holder], asked, form="evidence")
     view = look(holder.home.audit, key)
     chosen = [entry.sequence for entry in asked.chosen(view.entries())]
+    if chosen:
+        log_export([holder], asked, form="evidence", entries=len(chosen))
     witnesses = list(peers(holder.guard.policy.witnesses, key.name).values())
     cosigned = kept_head(holder.home.cosigned) if isinstance(holder.home, SiteHome) else b""
-    return write_evidence(view, chosen, key, witnesses, out, cosigned=cosigned)
+    return write_evidence(view, chosen, key, witnesses, out, asked=in_words(asked.words()), cosigned=cosigned)
 
 
 def _rendered(suffix: str, holders: Sequence[Server | Site], asked: Filter, entries: list[tuple[str, Entry]]) -> bytes:
@@ -196,16 +175,3 @@ def _rendered(suffix: str, holders: Sequence[Server | Site], asked: Filter, entr
 
     logs = [LogState(holder.home.name, verify(holder.home.audit, holder.keys.public)) for holder in holders]
     return to_pdf(logs, asked.words(), entries, datetime.now(UTC))
-
-
-def _log(holders: Sequence[Server | Site], asked: Filter, **facts: object) -> None:
-    """Before anything leaves: every log says that its entries were handed out; what was typed is sealed."""
-    from policies.events import Event
-    from policies.files import canonical_json
-
-    words = asked.words()
-    for holder in holders:
-        sealed = holder.keys.seal(canonical_json(words), Event.AUDIT_EXPORTED)
-        holder.guard.log.append(
-            Event.AUDIT_EXPORTED, sealed=sealed, policy=holder.guard.policy.digest, filters=sorted(words), **facts
-        )

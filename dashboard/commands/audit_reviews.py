@@ -9,7 +9,7 @@ import typer
 from dashboard.logs import (
     ActorOption,
     EventOption,
-    LogOption,
+    OneLogOption,
     OutcomeOption,
     PatientOption,
     PurposeOption,
@@ -19,6 +19,7 @@ from dashboard.logs import (
     one_permitted,
 )
 from dashboard.options import JsonOption, WorkspaceOption
+from policies.wording import counted
 from policies.workspace import Workspace
 
 
@@ -34,7 +35,7 @@ def review(
     patient: PatientOption = "",
     purpose: PurposeOption = "",
     outcome: OutcomeOption = "",
-    site: LogOption = None,
+    site: OneLogOption = None,
     workspace: WorkspaceOption = None,
 ) -> None:
     """Look at a random sample of entries and say in writing what you found; your account signs it off in the log.
@@ -43,21 +44,22 @@ def review(
     """
     from dashboard.console import say, table
     from policies.access import Action
-    from policies.exports.query import Filter
+    from policies.exports.query import Filter, facts_of
     from policies.exports.reviews import draw, sign_off
 
     asked = Filter(since, until, event, actor, patient, purpose, outcome)
     holder = one_permitted(Workspace.existing(workspace), site, Action.VIEW_AUDIT)
     entries = [entry for _, entry in found([holder], asked)]
     drawn = draw(entries, sample)
-    rows = [(entry.sequence, entry.time[:19], entry.actor, entry.event, str(dict(entry.details))) for entry in drawn]
-    table(f"{len(drawn)} of {len(entries)} entries", ("number", "time (UTC)", "actor", "event", "details"), rows)
+    rows = [(entry.sequence, entry.time[:19], entry.actor, entry.event, facts_of(entry.details)) for entry in drawn]
+    title = f"{len(drawn)} of {counted(len(entries), 'entry')}"
+    table(title, ("number", "time (UTC)", "actor", "event", "details"), rows)
     text = finding if finding is not None else typer.prompt("What did you find?")
     signed = sign_off(holder, asked, len(entries), drawn, text)
     say(f"the review stands in the log of {holder.home.name} as entry {signed.sequence}")
 
 
-def reviews(as_json: JsonOption = False, site: LogOption = None, workspace: WorkspaceOption = None) -> None:
+def reviews(as_json: JsonOption = False, site: OneLogOption = None, workspace: WorkspaceOption = None) -> None:
     """Who reviewed the log, when, which entries, and what was found.
 
     [dim]Example: confide audit reviews[/]
@@ -82,7 +84,7 @@ def reviews(as_json: JsonOption = False, site: LogOption = None, workspace: Work
 
 def prune(
     before: Annotated[str, typer.Option(help="Delete what is older than this day (YYYY-MM-DD, UTC).")],
-    site: LogOption = None,
+    site: OneLogOption = None,
     workspace: WorkspaceOption = None,
 ) -> None:
     """Delete old entries, as far as the policy's 'audit.keep_years' lets; releases are carried forward first.
@@ -99,4 +101,4 @@ def prune(
     day = day_of(before)
     holder = one_permitted(Workspace.existing(workspace), site, Action.PRUNE_AUDIT)
     done = delete(holder.guard.log, day, holder.guard.policy.audit.keep_years)
-    say(f"{done.until - done.first} entries deleted, {done.carried} carried forward")
+    say(f"{counted(done.until - done.first, 'entry')} deleted, {done.carried} carried forward")

@@ -9,6 +9,7 @@ import typer
 
 from dashboard.options import SiteOption, SitesOption, WorkspaceOption, chosen_site, chosen_sites
 from policies.errors import InputError
+from policies.wording import counted
 from policies.workspace import Workspace
 
 if TYPE_CHECKING:
@@ -39,7 +40,7 @@ def check(
     from policies.access import load_access
     from policies.decisions import people_warnings, warnings
     from policies.guard import access_of
-    from policies.policy import load_policy
+    from policies.policy import load_policy, odd_values
 
     place = Workspace.find(workspace)
     if file is not None and file.suffix not in (".toml", ".cedar"):
@@ -49,10 +50,11 @@ def check(
     found = [] if file and file.suffix == ".toml" else [f"{file or own}: {warning}" for warning in warnings(access)]
     if file is None or file.suffix == ".toml":
         policy = load_policy(file or place.policy)
-        found += [f"{file or place.policy}: {warning}" for warning in people_warnings(policy, access)]
+        odd = (*people_warnings(policy, access), *odd_values(policy))
+        found += [f"{file or place.policy}: {warning}" for warning in odd]
     for warning in found:
         say(f"warning: {warning}")
-    say(f"{file or f'{place.policy} and {own}'}: valid, {len(found)} warnings")
+    say(f"{file or f'{place.policy} and {own}'}: valid, {counted(len(found), 'warning')}")
 
 
 @app.command()
@@ -84,7 +86,8 @@ def explain(
         say(line)
     for home in place.sites():
         if waiting := open_site(place, home.name).guard.grants.open_reviews():
-            say(f"warning: {home.name}: {waiting} break-glass grants await review: 'confide break-glass list'")
+            owed = counted(waiting, "break-glass grant awaits", "break-glass grants await")
+            say(f"warning: {home.name}: {owed} review: 'confide break-glass list'")
 
 
 @app.command()
@@ -112,8 +115,10 @@ def replay(
         opened.guard.permit(Action.VIEW_AUDIT, Purpose.OPERATIONS)
         logged = (entry for entry in entries(home.audit, opened.keys.public) if entry.time >= first)
         found = decide_again(logged, access)
-        said = f"{home.name}: {found.decisions} decisions since {first}, {len(found.changes)} kinds would change"
-        say(said + (f"; {found.left_out} denials are not the access policy's" if found.left_out else ""))
+        changed = counted(len(found.changes), "kind")
+        said = f"{home.name}: {counted(found.decisions, 'decision')} since {first}, {changed} would change"
+        left_out = counted(found.left_out, "denial is", "denials are")
+        say(said + (f"; {left_out} not the access policy's" if found.left_out else ""))
         if found.changes:
             columns = ("account", "action", "purpose", "would be", "rules then", "rules proposed", "times")
             table("what would change", columns, (_row(*change) for change in found.changes.items()))
@@ -143,7 +148,8 @@ def report(
     opened.guard.permit(Action.VIEW_BUDGET, Purpose.OPERATIONS)
     text = fill_in(Document(template), opened.guard.policy, opened.guard.access, _facts(opened))
     write_whole(out, text.encode())
-    say(f"wrote {out}: {text.count('[WRITE')} places are for people to write")
+    places = counted(text.count("[WRITE"), "place is", "places are")
+    say(f"wrote {out}: {places} for people to write")
 
 
 def _facts(site: Site) -> Facts:

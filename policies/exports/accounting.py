@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
 from datetime import date
 from itertools import groupby
 
 from policies.access import Purpose
+from policies.errors import IntegrityError
 from policies.events import Entry, Event
 from policies.exports.query import Filter, patients_of, purpose_of
+from policies.ledger import COHORT, Accountant, by_plan
+from policies.releases import Release, epsilon_text, from_details
 from policies.retention import keep_from, releases_of
 
 YEARS = 6  # 164.528(a)(1)
 _DAY = len("2026-01-31")
+_OF_A_COUNT = 0  # the round of a count of patients; the rounds of a plan begin at 1
 STATEMENT = "data of this patient may or may not have been part of it"  # 164.528(b)(4)(i)(F)
 
 
@@ -25,7 +29,7 @@ class Disclosure:
         first, last: days; of a series of disclosures, its first and its last (164.528(b)(3)).
         what: a short description.
         times: how often.
-        epsilon: of a model update: the bound on all that was released of a patient until then, a decimal string.
+        epsilon: of a model update or a count: the bound on what this row alone may tell, a decimal string.
         entries: numbers in the log.
     """
 
@@ -39,7 +43,40 @@ class Disclosure:
     entries: tuple[int, ...]
 
 
-def accounting(entries: Sequence[Entry], patient: str, today: date, joined: str) -> list[Disclosure]:
+@dataclass(frozen=True)
+class Accounting:
+    """What was disclosed about one patient.
+
+    Attributes:
+        known: whether an entry of the log, of any year, names the patient.
+        epsilon: the bound on what all model updates and counts of `rows` may tell together, a decimal string, or
+            nothing where there are none. Releases compose to less or more than the sum of their rows.
+    """
+
+    patient: str
+    known: bool
+    rows: tuple[Disclosure, ...]
+    epsilon: str
+
+
+@dataclass(frozen=True)
+class _Released:
+    """A model update or a count that left, with what the log says was booked for it."""
+
+    entry: Entry
+    booked: Entry
+
+    @property
+    def plan(self) -> str:
+        """Of a count it is the ledger's word for counts: these lead up to the plan that was begun next."""
+        return str(self.booked.details["plan"])
+
+    @property
+    def release(self) -> Release:
+        return from_details(self.booked.details["release"])
+
+
+def accounting(entries: Sequence[Entry], patient: str, today: date, joined: str, accountant: Accountant) -> Accounting:
     """Every disclosure of the last six years that concerns a patient, or may concern the patient.
 
     A model update is computed from a whole cohort and is listed for each of its patients, by study, as the rule allows
@@ -49,18 +86,27 @@ def accounting(entries: Sequence[Entry], patient: str, today: date, joined: str)
     Args:
         patient: pseudonym.
         joined: who received model updates.
+
+    Raises:
+        IntegrityError: a model update was released that nothing was booked for.
     """
-    recent = Filter(since=keep_from(today, YEARS).isoformat())
-    own = [entry for entry in recent.chosen(entries) if patient in patients_of(entry)]
-    rows = [_direct(entry) for entry in own if entry.event is Event.DISCLOSURE_MADE]
-    rows += [_opened(entry) for entry in own if _left_care(entry)]
-    rows += _studies([*recent.chosen(releases_of(entries))], joined)
-    return sorted(rows, key=lambda row: (row.first, row.entries))
+    since = keep_from(today, YEARS).isoformat()
+    named = [entry for entry in entries if patient in patients_of(entry)]
+    recent = [*Filter(since=since).chosen(named)]
+    told = [_direct(entry) for entry in named if entry.event is Event.DISCLOSURE_MADE]
+    rows = [row for row in told if row.first >= since]
+    rows += [_opened(entry) for entry in recent if _left_care(entry)]
+    left = [one for one in _released(releases_of(entries)) if one.entry.time >= since]
+    rows += _studies(left, joined, accountant)
+    ordered = tuple(sorted(rows, key=lambda row: (row.first, row.entries)))
+    return Accounting(patient, bool(named), ordered, _epsilon(left, accountant))
 
 
 def _direct(entry: Entry) -> Disclosure:
+    """It stands under the day on which it was made, which may be before that of its entry."""
     facts = entry.details
-    return _row([entry], str(facts.get("recipient", "")), str(facts.get("what", "")), purpose_of(entry))
+    row = _row([entry], str(facts["recipient"]), str(facts["what"]), purpose_of(entry))
+    return replace(row, first=str(facts["day"]), last=str(facts["day"]))
 
 
 def _opened(entry: Entry) -> Disclosure:
@@ -71,17 +117,39 @@ def _left_care(entry: Entry) -> bool:
     return entry.event is Event.PATIENT_REIDENTIFIED and purpose_of(entry) != Purpose.TREATMENT
 
 
-def _studies(entries: Sequence[Entry], recipient: str) -> list[Disclosure]:
-    """The model updates of each plan."""
-    spent = {_round(entry): entry.details["epsilon"] for entry in entries if entry.event is Event.BUDGET_SPENT}
-    updates = [entry for entry in entries if entry.event is Event.UPDATE_RELEASED]
+def _released(releases: Iterable[Entry]) -> list[_Released]:
+    """What left, each with its booking: of the same plan and round, or, of a count, the last that was booked before."""
+    booked = dict[tuple[str, int], Entry]()
+    found = []
+    for entry in releases:
+        plan, number = str(entry.details.get("plan")), entry.details.get("round", _OF_A_COUNT)
+        if entry.event is Event.BUDGET_SPENT:
+            booked[plan, number] = entry
+        elif entry.event is Event.UPDATE_RELEASED:
+            booking = booked.get((COHORT if number == _OF_A_COUNT else plan, number))
+            if booking is None:
+                raise IntegrityError(f"entry {entry.sequence} is about a model update for which nothing was booked")
+            found.append(_Released(entry, booking))
+    return found
+
+
+def _studies(released: Sequence[_Released], recipient: str, accountant: Accountant) -> list[Disclosure]:
+    """The model updates of each plan, and the counts of patients before it."""
     rows = []
-    for plan, group in groupby(sorted(updates, key=_plan), key=_plan):
+    for plan, group in groupby(sorted(released, key=_place), key=lambda one: one.entry.details["plan"]):
         series = list(group)
-        epsilon = str(spent.get(_round(series[-1]), "unknown"))
-        what = f"model updates of plan {plan[:16]}; {STATEMENT}"
-        rows.append(_row(series, recipient, what, Purpose.RESEARCH, epsilon))
+        what = "a noisy count of patients" if series[0].plan == COHORT else f"model updates of plan {plan[:16]}"
+        entries = [one.entry for one in series]
+        rows.append(_row(entries, recipient, f"{what}; {STATEMENT}", Purpose.RESEARCH, _epsilon(series, accountant)))
     return rows
+
+
+def _epsilon(released: Sequence[_Released], accountant: Accountant) -> str:
+    """Of these releases alone; nothing where there are none."""
+    if not released:
+        return ""
+    delta = float(released[-1].booked.details["delta"])  # the same for the life of the cohort
+    return epsilon_text(accountant(by_plan((one.plan, one.release) for one in released), delta))
 
 
 def _row(series: Sequence[Entry], recipient: str, what: str, purpose: str, epsilon: str = "") -> Disclosure:
@@ -90,9 +158,5 @@ def _row(series: Sequence[Entry], recipient: str, what: str, purpose: str, epsil
     return Disclosure(first, last, recipient, what, purpose, len(series), epsilon, numbers)
 
 
-def _plan(entry: Entry) -> str:
-    return str(entry.details["plan"])
-
-
-def _round(entry: Entry) -> tuple[str, int]:
-    return _plan(entry), entry.details["round"]
+def _place(one: _Released) -> tuple[str, int]:
+    return str(one.entry.details["plan"]), one.entry.sequence

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+import re
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass
 from enum import StrEnum
 from typing import Any
@@ -10,10 +11,12 @@ from typing import Any
 from policies.access import Purpose
 from policies.errors import InputError
 from policies.events import Entry, Event
-from policies.files import table_of
+from policies.files import canonical_json, table_of
 from policies.typed import day_of
 
 _LENGTH_OF_A_DAY = len("2026-01-31")
+_HASH, _SHOWN_OF_A_HASH = re.compile(r"[0-9a-f]{64}"), 16  # as everywhere where people read one
+_OF_THE_POLICY = {"policy", "policy_set"}  # in nearly every entry, and the same in most
 
 
 class Outcome(StrEnum):
@@ -63,6 +66,8 @@ class Filter:
         _check_text(self.actor + self.patient)
         for day in filter(None, (self.since, self.until)):
             day_of(day)
+        if self.since and self.until and self.since > self.until:
+            raise InputError(f"from {self.since} until {self.until} there is no day", "Turn the two around.")
         for value, known in ((self.event, Event), (self.purpose, Purpose), (self.outcome, Outcome)):
             if value and value not in list(known):
                 raise InputError(f"no {known.__name__.lower()} '{value}'", f"Use one of: {', '.join(known)}.")
@@ -104,6 +109,30 @@ def patients_of(entry: Entry) -> tuple[str, ...]:
 def purpose_of(entry: Entry) -> str:
     """The purpose of use, an HL7 code, or nothing."""
     return str(entry.details.get("purpose", ""))
+
+
+def in_words(asked: Mapping[str, str]) -> str:
+    """What a filter asked for, for people."""
+    return ", ".join(f"{name} {value}" for name, value in asked.items()) or "all entries"
+
+
+def facts_of(details: Mapping[str, Any]) -> str:
+    """The details of an entry for people: patient and purpose first, without the hashes of the policy in force.
+
+    Nothing is cut off but hashes, of which the first 16 digits are shown.
+    """
+    first = [name for name in ("patient", "patients", "purpose") if name in details]
+    others = sorted(details.keys() - {*first} - _OF_THE_POLICY)
+    return ", ".join(f"{name} {_told(details[name])}" for name in (*first, *others) if details[name] not in ("", []))
+
+
+def _told(value: Any) -> str:
+    if isinstance(value, list):
+        return " ".join(map(_told, value))
+    if isinstance(value, Mapping):
+        return f"({', '.join(f'{name} {_told(part)}' for name, part in sorted(value.items()))})"
+    text = value if isinstance(value, str) else canonical_json(value).decode()
+    return _HASH.sub(lambda found: found[0][:_SHOWN_OF_A_HASH], text)
 
 
 def _check_text(typed: str) -> None:

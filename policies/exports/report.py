@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -19,20 +19,25 @@ from reportlab.lib.units import mm
 from reportlab.pdfgen.canvas import Canvas
 from reportlab.platypus import Flowable, Paragraph, SimpleDocTemplate, Table, TableStyle
 
-from policies.events import Entry, Event
-from policies.exports.query import Outcome, meaning_of, patients_of, purpose_of
-from policies.files import canonical_json
+from policies.events import Event
+from policies.exports.grouping import Named, grouped
+from policies.exports.query import Outcome, in_words, meaning_of
 from policies.findings import Findings
+from policies.wording import counted
 
-MOST_ROWS = 500  # of entries one by one; what is more stands in the other exports
+MOST_ROWS = 500  # of a table; what is more stands in the other exports
 _BARS = 31
-_LONGEST_CELL = 500  # what is longer stands in the other exports; a row must fit on a page
+_LONGEST = 20  # characters of a cell for each mm of its column, so that every row fits on a page
 _DAY = len("2026-01-31")
-_SECOND = len("2026-01-31T00:00:00")
 _WIDTH = A4[0] - 36 * mm
 _INK, _RULE = colors.HexColor("#16324f"), colors.HexColor("#c5ced8")
 _STYLES = getSampleStyleSheet()
 _SMALL = _STYLES["BodyText"].clone("small", fontSize=7.5, leading=9.5)
+_TOGETHER = (
+    "Entries of one account that say the same on one day and name no patient stand in one row, and so do the rounds of "
+    "a plan, without the hashes of each; one by one they stand in the other exports. An epsilon is that of all that "
+    "was booked until then."
+)
 _RELEASES = (Event.UPDATE_RELEASED, Event.DISCLOSURE_MADE, Event.BUDGET_SPENT)
 
 
@@ -44,9 +49,7 @@ class LogState:
     findings: Findings
 
 
-def to_pdf(
-    logs: Sequence[LogState], asked: Mapping[str, str], entries: Sequence[tuple[str, Entry]], made: datetime
-) -> bytes:
+def to_pdf(logs: Sequence[LogState], asked: Mapping[str, str], entries: Sequence[Named], made: datetime) -> bytes:
     """The report.
 
     Args:
@@ -62,14 +65,13 @@ def to_pdf(
         title="Audit report", author="Confide", invariant=True,
     )  # fmt: skip
     story = [*_head(logs, asked, entries, made), *_activity(entries), *_refused(entries), *_released(entries)]
-    document.build([*story, *_one_by_one(entries)], canvasmaker=_Numbered)
+    document.build([*story, *_every(entries)], canvasmaker=_Numbered)
     return stream.getvalue()
 
 
 def _head(
-    logs: Sequence[LogState], asked: Mapping[str, str], entries: Sequence[tuple[str, Entry]], made: datetime
+    logs: Sequence[LogState], asked: Mapping[str, str], entries: Sequence[Named], made: datetime
 ) -> list[Flowable]:
-    wanted = ", ".join(f"{name} {value}" for name, value in asked.items()) or "all entries"
     rows = [
         (log.name, str(log.findings.signed.size), log.findings.signed.root.hex()[:16], _state(log.findings))
         for log in logs
@@ -77,7 +79,10 @@ def _head(
     warnings = [f"{log.name}: {warning}" for log in logs for warning in log.findings.warnings]
     return [
         _title("Audit report"),
-        _text(f"Made {made:%Y-%m-%d %H:%M} UTC. Asked for: {wanted}. {len(entries)} entries found."),
+        _text(
+            f"Made {made:%Y-%m-%d %H:%M} UTC. Asked for: {in_words(asked)}. Found: {counted(len(entries), 'entry')}. "
+            "What ends in … here stands whole in the other exports."
+        ),
         *_section("Do the logs verify?", ("log", "entries", "tree head", "state"), rows, (30, 20, 40, 84)),
         *[_text(f"Warning: {warning}") for warning in warnings],
     ]
@@ -85,10 +90,10 @@ def _head(
 
 def _state(findings: Findings) -> str:
     pruned = f"; entries before {findings.first} were deleted by the rule of retention" if findings.first else ""
-    return f"every entry and the signature verify{pruned}; {len(findings.warnings)} warnings"
+    return f"every entry and the signature verify{pruned}; {counted(len(findings.warnings), 'warning')}"
 
 
-def _activity(entries: Sequence[tuple[str, Entry]]) -> list[Flowable]:
+def _activity(entries: Sequence[Named]) -> list[Flowable]:
     days = Counter(entry.time[:_DAY] for _, entry in entries)
     events = Counter(str(entry.event) for _, entry in entries)
     actors = Counter(entry.actor for _, entry in entries)
@@ -119,45 +124,33 @@ def _chart(days: Sequence[tuple[str, int]]) -> Drawing:
     return drawing
 
 
-def _refused(entries: Sequence[tuple[str, Entry]]) -> list[Flowable]:
+def _refused(entries: Sequence[Named]) -> list[Flowable]:
     bad = [(log, entry) for log, entry in entries if meaning_of(entry.event).outcome is not Outcome.SUCCESS]
-    return _listing("Refused or failed", bad[-MOST_ROWS:])
+    return _listing("Refused or failed", bad)
 
 
-def _released(entries: Sequence[tuple[str, Entry]]) -> list[Flowable]:
+def _released(entries: Sequence[Named]) -> list[Flowable]:
     """A model update is a disclosure, and so is listed as one."""
-    return _listing("Releases and disclosures", [pair for pair in entries if pair[1].event in _RELEASES][-MOST_ROWS:])
+    return _listing("Releases and disclosures", [pair for pair in entries if pair[1].event in _RELEASES])
 
 
-def _one_by_one(entries: Sequence[tuple[str, Entry]]) -> list[Flowable]:
-    shown = list(entries[-MOST_ROWS:])
-    left = f" (the newest {len(shown)} of {len(entries)})" if len(shown) < len(entries) else ""
-    return _listing(f"Entries{left}", shown)
+def _every(entries: Sequence[Named]) -> list[Flowable]:
+    return _listing("Entries", entries)
 
 
-def _listing(title: str, entries: Iterable[tuple[str, Entry]]) -> list[Flowable]:
+def _listing(title: str, entries: Sequence[Named]) -> list[Flowable]:
+    """A table of entries, as many together in a row as say the same, and what was put together in words."""
+    groups = grouped(entries)
+    shown = groups[-MOST_ROWS:]
     rows = [
-        (f"{log} {entry.sequence}", _moment(entry), entry.actor, str(entry.event), _facts(entry))
-        for log, entry in entries
+        (group.numbers, group.times.replace("T", " "), group.first.actor, str(group.first.event), group.facts)
+        for group in shown
     ]
-    return _section(title, ("entry", "time (UTC)", "account", "event", "details"), rows, (24, 32, 22, 32, 64))
-
-
-def _moment(entry: Entry) -> str:
-    return entry.time[:_SECOND].replace("T", " ")
-
-
-def _facts(entry: Entry) -> str:
-    """Patient and purpose first, then the other details without the policy's hash, shortened."""
-    named = {"patient": " ".join(patients_of(entry)), "purpose": purpose_of(entry)}
-    others = {name: value for name, value in entry.details.items() if name not in {"policy", "policy_set", *named}}
-    facts = [f"{name} {value}" for name, value in named.items() if value]
-    facts += [f"{name} {_short(value)}" for name, value in sorted(others.items())]
-    return ", ".join(facts)
-
-
-def _short(value: Any) -> str:
-    return _cut(value if isinstance(value, str) else canonical_json(value).decode(), 40)
+    held = sum(len(group.entries) for group in shown)
+    of = f"the newest {held} of {counted(len(entries), 'entry')}" if held < len(entries) else counted(held, "entry")
+    together = f"{of} in {counted(len(shown), 'row')}. {_TOGETHER}" if len(shown) < held else f"{of}."
+    columns = ("entry", "time (UTC)", "account", "event", "details")
+    return _section(title, columns, rows, (24, 32, 22, 32, 64), together)
 
 
 def _cut(text: str, longest: int) -> str:
@@ -165,15 +158,17 @@ def _cut(text: str, longest: int) -> str:
 
 
 def _section(
-    title: str, columns: Sequence[str], rows: Sequence[Sequence[str]], widths: Sequence[int]
+    title: str, columns: Sequence[str], rows: Sequence[Sequence[str]], widths: Sequence[int], said: str = ""
 ) -> list[Flowable]:
     if not rows:
         return [_heading(title), _text("None.")]
     body = [[_cell(f"<b>{escape(column)}</b>") for column in columns]]
-    body += [[_cell(escape(_cut(cell, _LONGEST_CELL))) for cell in row] for row in rows]
+    body += [
+        [_cell(escape(_cut(cell, width * _LONGEST))) for cell, width in zip(row, widths, strict=True)] for row in rows
+    ]
     grid = Table(body, [width * mm for width in widths], repeatRows=1)
     grid.setStyle(TableStyle([("LINEBELOW", (0, 0), (-1, -1), 0.4, _RULE), ("VALIGN", (0, 0), (-1, -1), "TOP")]))
-    return [_heading(title), grid]
+    return [_heading(title), *([_text(said)] if said else []), grid]
 
 
 def _title(text: str) -> Flowable:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from policies.errors import InputError
 from policies.events import Entry, Event
-from policies.exports.query import Filter
+from policies.exports.query import Filter, in_words
 from policies.files import canonical_json
 from policies.guard import Server, Site
 from policies.logview import look
@@ -39,7 +39,13 @@ class LogReview:
 
 
 def draw(entries: Sequence[Entry], most: int) -> list[Entry]:
-    """Some entries by chance, from the operating system's generator, in order."""
+    """Some entries by chance, from the operating system's generator, in order.
+
+    Raises:
+        InputError: there is none to draw from.
+    """
+    if not entries:
+        raise InputError("there is nothing to review: no entry fits this filter", "Widen the filter.")
     chosen = random.SystemRandom().sample(list(entries), min(most, len(entries)))
     return sorted(chosen, key=lambda entry: entry.sequence)
 
@@ -69,8 +75,7 @@ def reviews_of(holder: Server | Site) -> list[LogReview]:
     reviews = []
     for entry in (one for one in view.entries() if one.event is Event.LOG_REVIEWED):
         typed = json.loads(holder.keys.unseal(view.sealed(entry), _CONTEXT))
-        query = ", ".join(f"{name} {value}" for name, value in typed["query"].items()) or "all entries"
-        sample = tuple(entry.details["sample"])
+        query, sample = in_words(typed["query"]), tuple(entry.details["sample"])
         reviews.append(
             LogReview(entry.sequence, entry.time, entry.actor, entry.details["found"], sample, query, typed["finding"])
         )

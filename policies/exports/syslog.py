@@ -13,6 +13,7 @@ from policies.errors import InputError, IntegrityError, StorageError
 from policies.events import Entry
 from policies.exports.query import Outcome, meaning_of, patients_of, purpose_of
 from policies.files import canonical_json
+from policies.wording import counted
 
 PORT = 6514  # RFC 5425, section 4.1
 _FACILITY = 13  # log audit (RFC 5424, section 6.2.1)
@@ -70,7 +71,8 @@ class Collector:
         except OSError as error:
             why = error.strerror or type(error).__name__
             raise StorageError(
-                f"{self.host}, port {self.port}: {why}, after {sent} entries", "Check the collector and send again."
+                f"{self.host}, port {self.port}: {why}, after {counted(sent, 'entry')}",
+                "Check the collector and send again.",
             ) from None
         return sent
 

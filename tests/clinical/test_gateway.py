@@ -9,7 +9,6 @@ import pytest
 
 from clinical.diagnosis import ConditionModel
 from clinical.gateway import extract_for_care, list_notes, open_note
-from policies import break_glass
 from policies.access import Purpose
 from policies.audit import read_entries
 from policies.errors import AccessDenied, IntegrityError
@@ -20,6 +19,7 @@ from policies.policy import default_policy_text
 from policies.workspace import Workspace
 from privacy.consent import refusal
 from privacy.consent_book import record_consents
+from privacy.vault import break_glass
 from privacy.vault.originals import Vault
 from tests.policies.logs import happened
 

@@ -124,7 +124,7 @@ def test_markup_in_a_note_shows_as_text(at_the_note):
 def test_a_note_opened_under_broken_glass_closes_with_the_grant(workspace, site, canary_note, monkeypatch):
     from policies import grants
     from policies.access import Purpose
-    from policies.break_glass import start
+    from privacy.vault.break_glass import start
 
     patient = canary_note[0]
     for place in ("clinical.gateway.denied", "privacy.consent_book.denied"):

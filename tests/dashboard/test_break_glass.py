@@ -33,7 +33,7 @@ def test_one_starts_another_reviews_and_the_words_are_shown_to_those_two(
     (grant,) = json.loads(run("bob", "list", "--json").stdout)
     assert (grant["by"], grant["state"], grant["reason"], grant["finding"]) == ("alice", "open", REASON, "")
     said = as_account(policy_app, Workspace(tmp_path / "w"), "bob", "explain").stdout
-    assert "1 break-glass grants await review" in said
+    assert "1 break-glass grant awaits review" in said
     with pytest.raises(AccessDenied):
         run("alice", "review", grant["id"], "--finding", FINDING)
     assert f"grant {grant['id']} of alice is reviewed" in run("bob", "review", grant["id"], "--finding", FINDING).stdout

@@ -41,6 +41,7 @@ COMMANDS = [
     ["audit", "export"],
     ["audit", "send"],
     ["audit", "accounting"],
+    ["audit", "disclosed"],
     ["audit", "review"],
     ["audit", "reviews"],
     ["audit", "prune"],
@@ -226,6 +227,30 @@ def test_an_export_of_the_log_and_an_unknown_suffix(ready: Path) -> None:
     assert confide(ready, "audit", "export", "log.csv").returncode == 0
     assert (ready / "log.csv").read_text().startswith("log,sequence,time,actor,event,outcome")
     assert confide(ready, "audit", "export", "log.xlsx").returncode == 6
+
+
+@pytest.mark.parametrize(
+    ("words", "wrong", "command"),
+    [
+        (["audit", "accounting"], "Missing argument 'PATIENT'", "confide audit accounting"),
+        (["policy", "report", "--out", "x.md"], "Missing option '--template'", "confide policy report"),
+        (["audit", "nosuch"], "No such command 'nosuch'", "confide audit"),
+        (["train", "--nosuch"], "No such option '--nosuch'", "confide train"),
+    ],
+)
+def test_a_command_line_that_is_not_understood_says_what_to_do(
+    tmp_path: Path, words: list[str], wrong: str, command: str
+) -> None:
+    done = confide(tmp_path, *words)
+    first, second = done.stderr.splitlines()
+    assert (done.returncode, done.stdout) == (2, "")
+    assert first.startswith(f"error: {wrong}") and second.startswith("what to do: Run '")
+    assert second.endswith(f"{command.removeprefix('confide')} --help' to see what it needs.")
+
+
+def test_a_command_without_words_shows_its_help(tmp_path: Path) -> None:
+    done = confide(tmp_path, "audit")
+    assert done.returncode == 2 and "Usage:" in done.stdout and "Traceback" not in done.stderr
 
 
 def test_an_error_that_nobody_foresaw_shows_no_text() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
@@ -45,6 +46,18 @@ def test_a_bad_line_is_named_and_an_odd_rule_is_warned_of(run: Run, tmp_path: Pa
         run("alice", "check", str(tmp_path / "own.txt"))
 
 
+def test_an_odd_value_is_warned_of_and_a_bad_key_of_a_witness_is_an_error_with_its_line(
+    run: Run, tmp_path: Path
+) -> None:
+    text, toml = (tmp_path / "w" / "policy.toml").read_text(), tmp_path / "own.toml"
+    toml.write_text(re.sub(r"(?m)^keep_years = \d+", "keep_years = 2", text))
+    assert f"warning: {toml}: audit.keep_years is 2: 45 CFR" in run("alice", "check", str(toml)).stdout
+    toml.write_text(text.replace("hospitals = []", 'hospitals = ["river+00000000+AAAA"]'))
+    line = toml.read_text().splitlines().index(next(row for row in toml.read_text().splitlines() if "river" in row)) + 1
+    with pytest.raises(PolicyError, match=f"line {line}: key 'witnesses.hospitals': number 1 is no key"):
+        run("alice", "check", str(toml))
+
+
 def test_a_link_to_nowhere_is_not_called_the_installed_policy(run: Run, tmp_path: Path) -> None:
     (tmp_path / "w" / "access.cedar").symlink_to(tmp_path / "gone.cedar")
     with pytest.raises(PolicyError, match="cannot be read"):
@@ -69,7 +82,7 @@ def test_a_replay_prints_what_would_change(run: Run, tmp_path: Path) -> None:
         installed_access().text.replace('Action::"train", Action::"sign_model"', 'Action::"sign_model"')
     )
     said = run("bob", *same, "--since", "2020-01-01").stdout
-    assert "1 kinds would change" in said and "train" in said and "it-trains-for-research" in said
+    assert "1 kind would change" in said and "train" in said and "it-trains-for-research" in said
     assert " 0 decisions since 2999-01-01" in run("bob", *same, "--since", "2999-01-01").stdout
     with pytest.raises(InputError, match="no day"):
         run("bob", *same, "--since", "May")

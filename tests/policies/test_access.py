@@ -37,7 +37,7 @@ PERMITTED = {
         (DOCTOR, "review-of-what-is-left", ("review",), [Purpose.OPERATIONS]),
         (OFFICER, "review-of-what-is-left", ("review",), [Purpose.OPERATIONS]),
         (OFFICER, "officer-certifies", ("draw_review", "certify"), [Purpose.OPERATIONS]),
-        (OFFICER, "officer-records-consent", ("record_consent",), [Purpose.OPERATIONS]),
+        (OFFICER, "officer-records", ("record_consent", "record_disclosure"), [Purpose.OPERATIONS]),
         (STEWARD, "steward-approves-plans", ("approve_plan",), [Purpose.RESEARCH]),
         (
             STEWARD,

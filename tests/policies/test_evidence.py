@@ -28,6 +28,7 @@ needs_go = pytest.mark.skipif(
 )
 COUNT = 700  # two full bundles and an edge
 CHOSEN = (0, 255, 256, 699)
+ASKED = "event export.read"
 Program = Callable[..., subprocess.CompletedProcess[str]]
 
 
@@ -41,7 +42,7 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, KeyRing]:
         log.append_all([(Event.EXPORT_READ, {"number": start + number}) for number in range(100)])
         if start == 200:
             shutil.copy(root / "audit/checkpoint", root / "checkpoint-300")
-    write_evidence(look(root / "audit", keys.public), CHOSEN, keys.public, [], root / "out")
+    write_evidence(look(root / "audit", keys.public), CHOSEN, keys.public, [], root / "out", asked=ASKED)
     return root, keys
 
 
@@ -211,7 +212,7 @@ def test_proofs_lead_to_what_witnesses_signed_where_it_holds_the_entries(
     note = (root / "checkpoint-300").read_bytes()
     cosigned = note + cosignature_line(note.split(b"\n\n")[0] + b"\n", river, 1)
     out = tmp_path / "out"
-    write_evidence(view, chosen, keys.public, [river.public], out, cosigned=cosigned)
+    write_evidence(view, chosen, keys.public, [river.public], out, asked=ASKED, cosigned=cosigned)
     assert (out / "checkpoint").read_bytes().split(b"\n")[1] == str(size).encode()
     assert (out / "keys/river.vkey").exists() == (size == 300)
     assert verify_evidence(out, keys.public).signers == ("north",)  # a key in the folder is not believed
@@ -226,7 +227,7 @@ def test_no_proof_leads_to_a_tree_head_that_the_log_does_not_continue(
     river, view = create_keys(tmp_path / "river", "river"), look(root / "audit", keys.public)
     note = (filled(tmp_path / "forked", keys, 300) / "checkpoint").read_bytes()
     cosigned = note + cosignature_line(note.split(b"\n\n")[0] + b"\n", river, 1)
-    write_evidence(view, [3], keys.public, [river.public], tmp_path / "out", cosigned=cosigned)
+    write_evidence(view, [3], keys.public, [river.public], tmp_path / "out", asked=ASKED, cosigned=cosigned)
     assert verify_evidence(tmp_path / "out", keys.public, [river.public]).signers == ("north",)
 
 
@@ -238,6 +239,11 @@ def test_a_key_that_comes_with_the_evidence_is_not_believed(out: Path, tmp_path:
 def test_the_readme_names_the_log_and_an_entry_that_is_there(out: Path) -> None:
     text = (out / "README.md").read_text()
     assert "keys/north.vkey" in text and "entries/0.json" in text and "{" not in text
+
+
+def test_the_readme_says_what_was_asked_for_and_how_much_of_the_log_it_is(out: Path) -> None:
+    text = (out / "README.md").read_text()
+    assert f"It holds 4 entries of the {COUNT} in that log. What was asked for: {ASKED}." in text
 
 
 def test_the_commands_of_the_readme_work_without_confide(out: Path) -> None:
@@ -253,11 +259,11 @@ def test_the_commands_of_the_readme_work_without_confide(out: Path) -> None:
 def test_nothing_is_written_where_something_is(made: tuple[Path, KeyRing], out: Path) -> None:
     view = look(made[0] / "audit", made[1].public)
     with pytest.raises(InputError, match="not empty"):
-        write_evidence(view, [1], made[1].public, [], out)
+        write_evidence(view, [1], made[1].public, [], out, asked=ASKED)
     with pytest.raises(InputError, match="no entry"):
-        write_evidence(view, [], made[1].public, [], out / "new")
+        write_evidence(view, [], made[1].public, [], out / "new", asked=ASKED)
     with pytest.raises(IntegrityError, match="no entry 700"):
-        write_evidence(view, [700], made[1].public, [], out / "new")
+        write_evidence(view, [700], made[1].public, [], out / "new", asked=ASKED)
     assert not (out / "new").exists()
 
 

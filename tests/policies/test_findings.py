@@ -104,7 +104,21 @@ def test_whole_lines_after_the_signed_ones_are_said_and_torn_ones_are_not(folder
     AuditLog(folder, keys, "bob").append(Event.EXPORT_READ)
     (folder / "checkpoint").write_bytes(before)
     (warning,) = verify(folder, keys.public).warnings
-    assert "1 whole entries" in warning and "from number 4 on" in warning and "put back" in warning
+    assert "1 whole entry after" in warning and "from number 4 on" in warning and "put back" in warning
     edge = folder / "edge.ndjson"
     edge.write_bytes(edge.read_bytes()[:-1])
     assert verify(folder, keys.public).warnings == ()
+
+
+def test_a_refusal_of_a_witness_is_a_warning(tmp_path: Path, keys: KeyRing, at) -> None:
+    log = AuditLog(tmp_path / "audit", keys, "alice")
+    log.append(Event.WITNESS_REFUSED, log="river", size=1, root="ab", status=409, known=3)
+    log.append(Event.WITNESS_REFUSED, plan="p", missing={"summit": ["ConflictError"], "river": []})
+    assert warnings(log, 0) == (
+        "entry 0: a tree head of 'river' with 1 entry was not cosigned: it does not continue the 3 before",
+        "entry 1: witnesses did not sign the log of river, summit after a training",
+    )
+
+
+def test_the_kinds_of_events_are_told(folder: Path, keys: KeyRing) -> None:
+    assert verify(folder, keys.public).events == {Event.EXPORT_READ}

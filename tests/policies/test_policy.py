@@ -11,7 +11,9 @@ from pydantic import ValidationError
 
 from policies.errors import PolicyError
 from policies.files import sha256_hex
-from policies.policy import LegalBasis, Role, default_policy_text, load_policy
+from policies.keys import PublicKey
+from policies.notes import Verifier
+from policies.policy import LegalBasis, Role, default_policy_text, load_policy, odd_values
 
 DEFAULT = default_policy_text("alice")
 
@@ -76,6 +78,7 @@ def test_a_folder_in_its_place_is_a_policy_error(tmp_path: Path) -> None:
         ('"hospital_it", ', '"admin", ', "key 'people.alice.1'"),
         ('"mean", "secure"', '"average", "secure"', "key 'federation.aggregations.0'"),
         ("fewest_sites = 2", "fewest_sites = 0", "key 'federation.fewest_sites'"),
+        ("hospitals = []", 'hospitals = ["river"]', "key 'witnesses.hospitals': number 1 is no key as"),
         ('"the compliance officer"', '""', "key 'contact.compliance_officer'"),
     ],
 )
@@ -112,3 +115,28 @@ def test_no_delta_over_the_limit_ever_loads(tmp_path_factory: pytest.TempPathFac
     path = written(tmp_path_factory.getbasetemp(), DEFAULT.replace("delta = 1e-5", f"delta = {delta!r}"))
     with pytest.raises(PolicyError, match=r"training\.delta"):
         load_policy(path)
+
+
+KEY = Verifier(PublicKey("river", bytes(32))).vkey
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "says"),
+    [
+        ("epsilon = 8.0", "epsilon = 10.1", "training.epsilon is 10.1: over 10"),
+        ("epsilon = 8.0", "epsilon = 10", ""),
+        ("smallest_cohort = 100", "smallest_cohort = 9", "training.smallest_cohort is 9"),
+        ("smallest_cohort = 100", "smallest_cohort = 10", ""),
+        ("threads = 2", "threads = 2\nUNSAFE_noise_seed = 1", "training.UNSAFE_noise_seed is set"),
+        ("keep_years = 6", "keep_years = 5", "audit.keep_years is 5"),
+        ("keep_years = 6", "keep_years = 7", ""),
+        (f'hospitals = ["{KEY}"]', "hospitals = []", "witnesses.hospitals is empty"),
+        ("needed = 0", "needed = 2", "witnesses.needed is 2, of which only 1 can sign"),
+        ("needed = 0", "needed = 1", ""),
+    ],
+)
+def test_a_value_that_is_likely_a_mistake_is_said(tmp_path: Path, old: str, new: str, says: str) -> None:
+    text = DEFAULT.replace("hospitals = []", f'hospitals = ["{KEY}"]')
+    assert old in text
+    found = odd_values(load_policy(written(tmp_path, text.replace(old, new))))
+    assert len(found) == bool(says) and "".join(found).startswith(says)

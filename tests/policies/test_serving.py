@@ -42,7 +42,7 @@ def test_without_a_choice_it_is_the_newest_and_without_a_model_none(
     workspace: Workspace, site: Site, request: pytest.FixtureRequest
 ) -> None:
     assert in_use(site, workspace) is None
-    old, new = request.getfixturevalue("models")
+    _, new = request.getfixturevalue("models")
     assert in_use(site, workspace) == new
 
 

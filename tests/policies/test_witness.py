@@ -18,6 +18,7 @@ from policies.notes import Verifier, cosignature_line
 from policies.policy import Witnesses
 from policies.rotation import Rotation
 from policies.witness import (
+    HOW_THEY_SIGN,
     Submission,
     Witness,
     WitnessRefused,
@@ -267,8 +268,9 @@ def test_a_smaller_tree_head_takes_no_larger_ones_place(sites: dict[str, Site], 
 def test_too_few_witnesses_are_no_quorum(sites: dict[str, Site], rule: Witnesses, witness: Witness) -> None:
     north = sites["north"]
     view = look(north.home.audit, north.keys.public)
-    with pytest.raises(IntegrityError, match="no witness has signed"):
+    with pytest.raises(IntegrityError, match="no witness has signed") as nobody:
         check_quorum(view, north.home.cosigned, north.keys.public, rule)
+    assert nobody.value.hint == HOW_THEY_SIGN
     attach(north, view.note, witness.cosign(submission(view, 0)))
     with pytest.raises(IntegrityError, match="1 of the 2 witnesses"):
         check_quorum(view, north.home.cosigned, north.keys.public, rule)

@@ -6,7 +6,7 @@ import pytest
 
 from policies.errors import InputError
 from policies.events import Entry, Event
-from policies.exports.query import Filter, Outcome, meaning_of, patients_of
+from policies.exports.query import Filter, Outcome, facts_of, in_words, meaning_of, patients_of
 from policies.files import table_of
 from tests.policies.exports.conftest import entry
 
@@ -48,6 +48,7 @@ def test_a_filter_selects_what_it_says(asked: Filter, numbers: list[int]) -> Non
         ({"event": "note.eaten"}, "no event 'note.eaten'"),
         ({"purpose": "FUN"}, "no purpose 'FUN'"),
         ({"outcome": "fine"}, "no outcome 'fine'"),
+        ({"since": "2026-02-02", "until": "2026-02-01"}, "from 2026-02-02 until 2026-02-01 there is no day"),
     ],
 )
 def test_what_cannot_be_asked_is_refused(wrong: dict[str, str], message: str) -> None:
@@ -56,7 +57,20 @@ def test_what_cannot_be_asked_is_refused(wrong: dict[str, str], message: str) ->
 
 
 def test_the_filter_in_words_names_what_was_asked_for_alone() -> None:
-    assert Filter(since="2026-01-01", actor="bob").words() == {"since": "2026-01-01", "actor": "bob"}
+    asked = Filter(since="2026-01-01", actor="bob").words()
+    assert asked == {"since": "2026-01-01", "actor": "bob"}
+    assert (in_words(asked), in_words({})) == ("since 2026-01-01, actor bob", "all entries")
+
+
+def test_details_are_told_whole_but_for_hashes_and_the_policy_in_force() -> None:
+    details = {
+        "reason": "x" * 300, "purpose": "TREAT", "patient": "p1", "plan": "ab" * 32, "policy": "f" * 64,
+        "roles": ["clinician", "researcher"], "counts": {"notes": 2}, "filters": [], "round": 0,
+    }  # fmt: skip
+    assert facts_of(details) == (
+        f"patient p1, purpose TREAT, counts (notes 2), plan {'ab' * 8}, reason {'x' * 300}, "
+        "roles clinician researcher, round 0"
+    )
 
 
 def test_every_event_has_a_meaning_and_every_meaning_an_event() -> None:

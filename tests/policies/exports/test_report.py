@@ -7,6 +7,8 @@ import re
 import zlib
 from datetime import UTC, datetime
 
+import pytest
+
 from policies.events import Entry, Event
 from policies.exports.report import MOST_ROWS, LogState, to_pdf
 from policies.findings import Findings
@@ -35,7 +37,7 @@ def _body(raw: bytes) -> bytes:
 def test_the_report_says_whether_the_logs_verify_and_what_was_found(every: list[tuple[str, Entry]]) -> None:
     text = text_of(to_pdf([state("the clock went back at entry 9")], {"actor": "alice"}, every, MADE))
     assert text.index("every entry and the signature verify") < text.index("Activity by day")
-    for part in ("000102030405060", "the clock went back at entry 9", "actor alice", "1 warnings", "Access was denied"):
+    for part in ("000102030405060", "the clock went back at entry 9", "actor alice", "1 warning", "Access was denied"):
         assert part in text
     assert "page 1 of" in text
 
@@ -54,7 +56,7 @@ def test_text_of_an_entry_is_no_markup() -> None:
 
 
 def test_a_long_log_shows_its_newest_entries_and_says_how_many_there_are() -> None:
-    many = [("north", entry(number, Event.PAGE_VIEWED)) for number in range(MOST_ROWS + 1)]
+    many = [("north", entry(number, Event.PAGE_VIEWED, page=number)) for number in range(MOST_ROWS + 1)]
     text = text_of(to_pdf([state()], {}, many, MADE))
     assert f"the newest {MOST_ROWS} of {MOST_ROWS + 1}" in text
     assert "north 500" in text and "north 0 " not in text
@@ -71,3 +73,18 @@ def test_an_entry_that_is_longer_than_a_page_is_cut_and_gives_a_report() -> None
         entry(2, Event.SIGNIN_FAILED, actor="W" * 60000),
     ]
     assert "page 1 of" in text_of(to_pdf([state()], {}, [("north", one) for one in long], MADE))
+
+
+def test_rounds_of_a_plan_stand_in_one_row_and_the_totals_stay() -> None:
+    rounds = [("north", entry(n, Event.UPDATE_RELEASED, plan="ab" * 32, round=n, sha256=f"{n}")) for n in range(1, 61)]
+    text = text_of(to_pdf([state()], {}, rounds, MADE))
+    assert "page 1 of 2" in text or "page 1 of 1" in text
+    assert "60 entries in 1 row." in text and "the rounds of a plan" in text
+    for part in ("north 1 to 60", f"60 entries: plan {'ab' * 8}, round 1 to 60"):
+        assert part in " ".join(text.split())
+
+
+@pytest.mark.parametrize("place", ["actor", "reason"])
+def test_the_longest_cell_fits_on_a_page(place: str) -> None:
+    text = text_of(to_pdf([state()], {}, [("north", entry(0, Event.PLAN_REFUSED, **{place: "W" * 5000}))], MADE))
+    assert "page 1 of" in text

@@ -1,7 +1,8 @@
 """Break-glass: a clinician reads what a patient's refusal would keep closed, with a reason, an end, and a review after.
 
 The log holds who, for whom, until when, and the digests of what was typed; each decision under a grant names it. A
-review by a compliance officer other than the one who broke the glass is owed for each, and ends it.
+review by a compliance officer other than the one who broke the glass is owed for each, and ends it. Reason and finding
+may name the patient, so they are sealed under the patient's own key, and go with an erasure.
 """
 
 from __future__ import annotations
@@ -17,6 +18,8 @@ from policies.files import sha256_hex
 from policies.grants import Grant
 from policies.guard import Site
 from policies.typed import checked_words
+from privacy.vault.originals import Vault
+from privacy.vault.sealing import open_value, seal_value
 
 MOST_MINUTES = 240
 _ID_BYTES = 6
@@ -27,13 +30,15 @@ def start(site: Site, patient: str, reason: str, minutes: int) -> Grant:
 
     Raises:
         AccessDenied: this account may not.
-        InputError: the reason is empty or too long, or the time is.
+        InputError: the vault holds no such patient, the reason is empty or too long, or the time is.
     """
     site.guard.permit(Action.BREAK_GLASS, Purpose.TREATMENT)
+    if patient not in _vault(site).patients():
+        raise InputError("the vault holds no such patient", "Use a pseudonym from the records; one erased is gone.")
     if not 1 <= minutes <= MOST_MINUTES:
         raise InputError(f"{minutes} minutes", f"Break the glass for 1 to {MOST_MINUTES} minutes.")
     grants, now, grant_id = site.guard.grants, datetime.now(UTC), secrets.token_hex(_ID_BYTES)
-    sealed = grants.seal(grant_id, "reason", checked_words(reason, "reason"))
+    sealed = seal_value(_vault(site).key_of(patient), patient, checked_words(reason, "reason"))
     grant = Grant(grant_id, patient, site.guard.actor, _text(now), _text(now + timedelta(minutes=minutes)), sealed)
     data = grants.signed(grant)
     _log(site, grant, Event.BREAK_GLASS_STARTED, data)  # first: no access without a review that is owed
@@ -77,7 +82,8 @@ def review(site: Site, grant_id: str, finding: str) -> Grant:
         raise AccessDenied(f"break-glass grant {grant.id} is your own, and two persons are needed")
     if grant.reviewed and grant.id not in grants.owed():
         raise InputError(f"break-glass grant {grant.id} was reviewed by '{grant.reviewer}' already", "Choose another.")
-    sealed = grants.seal(grant.id, "finding", checked_words(finding, "finding"))
+    words, key = checked_words(finding, "finding"), _key(site, grant)
+    sealed = seal_value(key, grant.patient, words) if key else ""  # of one who was erased, no word is kept
     done = replace(grant, reviewer=site.guard.actor, reviewed=_text(datetime.now(UTC)), finding=sealed)
     data = grants.signed(done)
     grants.write(done, data)  # first: a review that is no longer owed has ended the access
@@ -90,6 +96,25 @@ def visible(site: Site) -> list[Grant]:
     guard = site.guard
     reviews = guard.decide(Action.REVIEW_BREAK_GLASS, Purpose.OPERATIONS).permitted
     return [grant for grant in guard.grants.every() if reviews or grant.actor == guard.actor]
+
+
+def reveal(site: Site, grant: Grant) -> tuple[str, str]:
+    """Reason and finding of a grant; the finding is empty before the review, and both once the patient was erased."""
+    key = _key(site, grant)
+
+    def opened(sealed: str) -> str:
+        return open_value(key, grant.patient, sealed) if key and sealed else ""
+
+    return opened(grant.reason), opened(grant.finding)
+
+
+def _key(site: Site, grant: Grant) -> bytes | None:
+    vault = _vault(site)
+    return vault.key_of(grant.patient) if grant.patient in vault.patients() else None
+
+
+def _vault(site: Site) -> Vault:
+    return Vault(site.home.vault, site.keys.wrapping)
 
 
 def _log(site: Site, grant: Grant, event: Event, data: bytes) -> None:

@@ -6,21 +6,30 @@ import json
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from policies.access import Action, Purpose
 from policies.audit import AuditLog, read_entries, verify
-from policies.break_glass import MOST_MINUTES, end, review, start, visible
 from policies.errors import AccessDenied, InputError, IntegrityError
 from policies.events import Event
 from policies.grants import Grant
 from policies.guard import Site, open_site
 from policies.policy import Role, default_policy_text
 from policies.workspace import Workspace
+from privacy.vault.break_glass import MOST_MINUTES, end, reveal, review, start, visible
+from privacy.vault.originals import Vault
 
 REASON, FINDING = "found unconscious at the lake", "seen in the emergency room"
+
+
+@pytest.fixture
+def workspace(tmp_path: Path) -> Workspace:
+    made = Workspace(tmp_path / "workspace")
+    made.root.mkdir()
+    return made
 
 
 @pytest.fixture
@@ -30,7 +39,13 @@ def people(workspace: Workspace) -> dict[str, Site]:
     held = {"anna": [doctor], "ben": [doctor], "olga": [officer], "both": [doctor, officer]}
     lines = "".join(f"{name} = {json.dumps(roles)}\n" for name, roles in held.items())
     workspace.policy.write_text(text.replace("[people]\n", f"[people]\n{lines}"))
-    return {name: open_site(workspace, "north", name) for name in held}
+    sites = {name: open_site(workspace, "north", name) for name in held}
+    vault_of(sites["anna"]).keys_of(["p1", "p2"])
+    return sites
+
+
+def vault_of(site: Site) -> Vault:
+    return Vault(site.home.vault, site.keys.wrapping)
 
 
 @contextmanager
@@ -111,12 +126,23 @@ def test_another_person_reviews_it_in_writing_and_that_ends_it(people: dict[str,
     with pytest.raises(InputError, match="the finding has"):
         review(olga, grant.id, " ")
     done = review(olga, grant.id, FINDING)
-    assert olga.guard.grants.reveal(done) == (REASON, FINDING)
+    assert reveal(olga, done) == (REASON, FINDING)
     assert olga.guard.grants.open_reviews() == 0
     with pytest.raises(AccessDenied):
         look(anna)
     with pytest.raises(InputError, match="reviewed by 'olga' already"):
         review(olga, grant.id, FINDING)
+
+
+def test_what_was_typed_goes_with_the_patient_and_the_review_is_still_owed(people: dict[str, Site]) -> None:
+    anna, olga = people["anna"], people["olga"]
+    grant = start(anna, "p1", REASON, 30)
+    vault_of(anna).erase("p1")
+    assert reveal(olga, grant) == ("", "")
+    assert reveal(olga, review(olga, grant.id, FINDING)) == ("", "")
+    assert olga.guard.grants.open_reviews() == 0
+    with pytest.raises(InputError, match="no such patient"):
+        start(anna, "p1", REASON, 30)
 
 
 def test_whoever_broke_it_ends_it_before_its_time_and_nobody_else(people: dict[str, Site]) -> None:
@@ -214,7 +240,7 @@ def test_a_grant_whose_file_is_gone_is_owed_a_review_by_the_log_and_gets_one(peo
     assert [(one.id, one.actor, one.patient) for one in visible(olga)] == [(grant.id, "anna", "p1")]
     with pytest.raises(AccessDenied):
         review(anna, grant.id, FINDING)
-    assert olga.guard.grants.reveal(review(olga, grant.id, FINDING)) == ("", FINDING)
+    assert reveal(olga, review(olga, grant.id, FINDING)) == ("", FINDING)
     assert olga.guard.grants.open_reviews() == 0
 
 
@@ -240,7 +266,7 @@ def test_a_review_that_crashes_stays_owed_while_there_is_access_and_can_be_done_
     with crashing(monkeypatch, crash, Event.BREAK_GLASS_REVIEWED):
         review(olga, grant.id, FINDING)
     assert list(olga.guard.grants.owed()) == [grant.id]
-    assert olga.guard.grants.reveal(review(olga, grant.id, FINDING)) == (REASON, FINDING)
+    assert reveal(olga, review(olga, grant.id, FINDING)) == (REASON, FINDING)
     assert olga.guard.grants.owed() == {} and anna.guard.grants.active("anna", "p1") is None
 
 
