@@ -1,10 +1,11 @@
-# Seven words. Each sets up what it needs: Python 3.11 and a package registry are enough.
+# Eight words. Each sets up what it needs: Python 3.11 and a package registry are enough.
 PYTHON ?= python3.11
 VENV := .venv
+WHEELHOUSE ?= wheelhouse
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: demo test chaos check bench docs phi-model
+.PHONY: demo test chaos check bench docs phi-model wheelhouse
 
 demo: $(READY)
 	$(BIN)/confide demo $(DEMO)
@@ -31,6 +32,12 @@ docs: $(READY)
 # The tagger's weights, from public corpora: an hour or so on two cores.
 phi-model: $(READY)
 	$(BIN)/python -m privacy.tagger.recipe --corpora ../shared/data
+
+# Every wheel that a hospital without a registry needs; there: pip install --no-index --find-links wheelhouse confide
+wheelhouse:
+	$(PYTHON) -m pip wheel --quiet --disable-pip-version-check -c constraints.txt -w $(WHEELHOUSE) torch
+	$(PYTHON) -m pip wheel --quiet --disable-pip-version-check -c constraints.txt -w $(WHEELHOUSE) -f $(WHEELHOUSE) .
+	du -sh $(WHEELHOUSE)
 
 # torch goes first and alone: with it in place no other package asks for a build of several GB.
 $(READY): pyproject.toml constraints.txt

@@ -20,6 +20,8 @@ from policies.files import canonical_json, write_whole
 from policies.guard import Server
 
 _ASK_S, _POLL_S = 20.0, 2.0
+_REFUSED_S = 15.0  # a person has to do something there first, and each refusal stands in a log
+_NO_ANSWER = "another version of Confide, or a fault"
 Told = Mapping[str, int]
 
 
@@ -75,14 +77,17 @@ class Agreement:
             self.waiting(what, tuple(left))
             answers = self.exchange.ask(f"query.{kind}", left, _ASK_S, 0)
             fields = {name: unpack_fields(content)[1] for name, content in answers.items() if content is not None}
-            refused = {name: answer["refusal"] for name, answer in fields.items() if "refusal" in answer}
+            refused = {name: f"code {answer['refusal']}" for name, answer in fields.items() if "refusal" in answer}
+            refused |= {name: _NO_ANSWER for name, content in answers.items() if content is None}
             for name in fields.keys() - refused.keys():
                 if done(name, fields[name]):
                     del left[name]
             if left and time.monotonic() > until:
-                codes = "".join(f"; '{name}' refuses (code {code})" for name, code in sorted(refused.items()))
+                codes = "".join(f"; '{name}' refuses ({why})" for name, why in sorted(refused.items()))
                 raise TrainingError(
                     f"waited for {', '.join(left)} to {what}{codes}",
                     "The reason stands in the log of each site; the same command goes on from here.",
                 )
-            time.sleep(_POLL_S if left else 0)
+            for name, why in sorted(refused.items()):
+                self.waiting(f"{what}; it refuses ({why}), and 'confide site status' there says why", (name,))
+            time.sleep(_REFUSED_S if refused else _POLL_S if left else 0)

@@ -10,6 +10,7 @@ from typing import TypeVar
 from flwr.serverapp import Grid
 
 from federated.aggregation import Weights
+from federated.aggregation.early_stop import PublicScore, no_score
 from federated.exchange import Directory, Node
 from federated.node.link import run_of_installed_code
 from federated.node.service import running_link
@@ -57,15 +58,19 @@ def run_rounds(
     *,
     watch: Callable[[RoundDone], None],
     patience_s: float,
+    score: PublicScore = no_score,
 ) -> Weights:
     """All rounds that are left of a plan.
+
+    Args:
+        score: of a round's weights on the plan's public notes, where it may end early.
 
     Raises:
         TrainingError: too few sites took part, one refused, or the SuperLink was away for too long.
     """
 
     def run(grid: Grid) -> Weights:
-        rounds = Rounds(server, plan, start, members_of(roster), watch)
+        rounds = Rounds(server, plan, start, members_of(roster), watch, score=score)
         rounds.run(grid)
         return rounds.weights
 

@@ -79,6 +79,11 @@ def last_finished(server: Server, plan: Plan) -> Finished | None:
     return Finished(number, load(kept["weights"]), memory)
 
 
+def weights_after(server: Server, plan: str, round_number: int) -> Weights:
+    """The weights of a finished round, as they lie on disk."""
+    return load(server.home.weights(plan, round_number).read_bytes())
+
+
 def keep_round(server: Server, finished: Finished, receipt: Receipt, done: RoundDone) -> None:
     """Write all that a later start needs, and then the log's entry by which the round counts."""
     home, plan, number = server.home, receipt.plan, finished.round

@@ -24,6 +24,7 @@ from federated.provision.roster import Roster
 from federated.settings import StudySettings
 from federated.site_round import plan_classifier
 from federated.study import plan_with, register, shares
+from federated.validation import score_for
 from policies.access import Action, Purpose
 from policies.guard import Server
 from policies.models import SignedModel
@@ -63,8 +64,16 @@ class Together:
         plan = in_runs(self.server, self.patience_s, lambda grid: self._agree(grid, rule, settings))
         self.watch.agreed(plan)
         classifier, began = plan_classifier(plan), time.monotonic()
-        start, watch = trained_weights(classifier), self.watch.round_done
-        weights = run_rounds(self.server, self.roster, plan, start, watch=watch, patience_s=self.patience_s)
+        start, score = trained_weights(classifier), score_for(plan, classifier, settings.validation)
+        weights = run_rounds(
+            self.server,
+            self.roster,
+            plan,
+            start,
+            watch=self.watch.round_done,
+            patience_s=self.patience_s,
+            score=score,
+        )
         model = save(model_weights(classifier, weights))
         return register(self.workspace, self.server, plan, model, time.monotonic() - began)
 

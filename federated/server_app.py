@@ -13,10 +13,11 @@ from flwr.serverapp import Grid, ServerApp
 from safetensors.numpy import save
 
 from federated.aggregation import Weights
+from federated.aggregation.early_stop import EarlyStop, PublicScore, no_score
 from federated.exchange import Directory, Exchange
 from federated.messages import Fields, TrainOrder, pack_fields, pack_order, unpack_fields, unpack_reply
 from federated.plan import Plan
-from federated.progress import Finished, RoundDone, keep_round, last_finished, next_attempt
+from federated.progress import Finished, RoundDone, keep_round, last_finished, next_attempt, weights_after
 from federated.questions import RECEIPT
 from federated.receipt import Receipt
 from federated.secagg import Quantiser, Session, known_keys
@@ -77,9 +78,10 @@ class Rounds:
         watch: Callable[[RoundDone], None] = lambda done: None,
         *,
         tries: int = TRIES,
+        score: PublicScore = no_score,
     ) -> None:
         self._server, self._plan, self._federation, self._watch = server, plan, federation, watch
-        self._tries = tries
+        self._tries, self._stop = tries, EarlyStop(score, plan.patience)
         last = last_finished(server, plan) or Finished(0, weights, {})
         self.done = last.round
         self._steps = server_of(plan, last.weights, last.memory or None)
@@ -89,15 +91,20 @@ class Rounds:
         return self._steps.weights
 
     def run(self, grid: Grid) -> None:
-        """Every round that is left, then the sites sign each other's tree heads.
+        """Every round that is left, or fewer where the plan ends early; then the sites sign each other's tree heads.
 
         Raises:
             TrainingError: too few sites answered, or one refused that the plan needs.
         """
         if self.done:
             self._hand_out(Exchange(grid, self._federation.find), self.done)  # it may not have reached all
-        for number in range(self.done + 1, self._plan.rounds + 1):
-            self._round(Exchange(grid, self._federation.find), number)
+        ended = any(
+            self._stop.after(number, weights_after(self._server, self._plan.digest, number))
+            for number in range(1, self.done + 1)
+        )
+        while not ended and self.done < self._plan.rounds:
+            self._round(Exchange(grid, self._federation.find), self.done + 1)
+            ended = self._stop.after(self.done, self.weights)
         self._cosign(Exchange(grid, self._federation.find))
 
     def _round(self, exchange: Exchange, number: int) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 
 from privacy.encoders import DEFAULT_ENCODER
 
@@ -14,7 +15,8 @@ class StudySettings:
     Attributes:
         epsilon: target of the whole plan at each site.
         learning_rate: of the server; none for its default, which with momentum falls with the noise.
-        server, aggregation, bad_sites, min_sites, round_seconds: as in the plan.
+        server, aggregation, bad_sites, min_sites, round_seconds, patience: as in the plan.
+        validation: folder of the public notes by whose score a plan with patience ends early.
     """
 
     study: str
@@ -29,6 +31,8 @@ class StudySettings:
     bad_sites: int = 0
     min_sites: int = 0
     round_seconds: int = 600
+    patience: int = 0
+    validation: Path | None = None
     multi_label: bool = False
     trained_layers: int = 0
     lora_rank: int = 8

@@ -11,6 +11,7 @@ from flwr.app import Message
 from flwr.serverapp import Grid
 
 from federated.aggregation import Weights
+from federated.aggregation.early_stop import PublicScore, no_score
 from federated.client_app import NO_PLAN, PLACE, app
 from federated.exchange import PAUSE_S, Node
 from federated.messages import pack_fields, unpack_fields
@@ -32,12 +33,15 @@ def simulate(
     plan: Plan,
     weights: Weights,
     watch: Callable[[RoundDone], None] = lambda done: None,
+    *,
+    score: PublicScore = no_score,
 ) -> Weights:
     """Run a plan that every site has approved and prepared, and return the final weights.
 
     Args:
         weights: the start, which every site derives from the plan's seed alike.
         watch: told of each round that was finished now; those of an earlier run are not repeated.
+        score: of a round's weights on the plan's public notes, where it may end early.
 
     Raises:
         TrainingError: a site refused or failed.
@@ -52,7 +56,8 @@ def simulate(
     threads = server.guard.policy.training.threads
     cores = max(os.cpu_count() or 1, threads)
     parties = simulated_parties(workspace, names)
-    rounds = Rounds(server, plan, weights, Federation(parties.federation, parties.sites, _Places(names)), watch)
+    federation = Federation(parties.federation, parties.sites, _Places(names))
+    rounds = Rounds(server, plan, weights, federation, watch, score=score)
     try:
         run_simulation(
             build_server_app(rounds),

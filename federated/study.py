@@ -25,6 +25,7 @@ from federated.progress import RoundDone
 from federated.settings import StudySettings
 from federated.simulation import simulate
 from federated.site_round import plan_classifier, prepare
+from federated.validation import notes_sha256, score_for
 from policies.access import Action, Purpose
 from policies.errors import BudgetError
 from policies.events import Event
@@ -38,6 +39,7 @@ from privacy.training.accounting import epsilon, sigma_for
 from privacy.training.budget import open_ledger
 from privacy.training.randomness import CHACHA20
 
+_NOT_IN_A_PLAN = ("epsilon", "encoder", "validation")  # it has their hashes, and the noise instead
 _LIBRARIES = ("confide", "torch", "transformers", "peft", "opacus", "flwr", "dp-accounting")
 # Tried on the synthetic cohort: more noise wants smaller steps, which Adam takes by itself.
 _FASTEST, _RATE_TIMES_NOISE, _ADAM_RATE = 8.0, 24.0, 0.1
@@ -78,16 +80,18 @@ def plan_with(settings: StudySettings, rule: LabelRule, delta: float, sites: Seq
 
     Raises:
         BudgetError: no noise reaches the target.
+        InputError: there are no public notes where the settings name some.
     """
     if not settings.epsilon > 0:
         raise BudgetError(f"an epsilon of {settings.epsilon:g} buys no training", "Ask for more than 0.")
-    recipe = {name: value for name, value in asdict(settings).items() if name not in ("epsilon", "encoder")}
+    recipe = {name: value for name, value in asdict(settings).items() if name not in _NOT_IN_A_PLAN}
     files = find_encoder(settings.encoder)
     sigma = sigma_for(
         settings.epsilon, rate=settings.sampling_rate, steps=settings.rounds, delta=delta, beside=[PATIENT_COUNT]
     )
     falling = round(min(_FASTEST, _RATE_TIMES_NOISE / float(sigma)), 2)
     recipe["learning_rate"] = settings.learning_rate or (_ADAM_RATE if settings.server == "adam" else falling)
+    recipe["validation_sha256"] = notes_sha256(settings.validation) if settings.validation else ""
     return Plan(
         encoder=files.name,
         encoder_sha256=files.sha256,
@@ -119,8 +123,19 @@ def approve_everywhere(cohorts: Sequence[Cohort], plan: Plan) -> None:
         approve(cohort.site, plan, cohort.data)
 
 
-def run_study(workspace: Workspace, server: Server, cohorts: Sequence[Cohort], plan: Plan, watch: Watch) -> SignedModel:
+def run_study(
+    workspace: Workspace,
+    server: Server,
+    cohorts: Sequence[Cohort],
+    plan: Plan,
+    watch: Watch,
+    *,
+    validation: Path | None = None,
+) -> SignedModel:
     """Prepare the cohorts of an approved plan, train, and sign the model.
+
+    Args:
+        validation: folder of the plan's public notes, where it may end early.
 
     Raises:
         ConfideError: a site has not approved the plan, or a round failed.
@@ -128,19 +143,25 @@ def run_study(workspace: Workspace, server: Server, cohorts: Sequence[Cohort], p
     with ExitStack() as services:
         for log in (server.guard.log, *(cohort.site.guard.log for cohort in cohorts)):
             services.enter_context(log.running("training"))
-        return _run_study(workspace, server, cohorts, plan, watch)
+        return _run_study(workspace, server, cohorts, plan, watch, validation=validation)
 
 
 def _run_study(
-    workspace: Workspace, server: Server, cohorts: Sequence[Cohort], plan: Plan, watch: Watch
+    workspace: Workspace,
+    server: Server,
+    cohorts: Sequence[Cohort],
+    plan: Plan,
+    watch: Watch,
+    *,
+    validation: Path | None,
 ) -> SignedModel:
     classifier = plan_classifier(plan)
-    start = trained_weights(classifier)
+    start, score = trained_weights(classifier), score_for(plan, classifier, validation)
     for cohort in cohorts:
         name = cohort.site.name
         prepare(cohort.site, plan, classifier, partial(watch.counted, name), partial(watch.prepared, name))
     began = time.monotonic()
-    weights = simulate(workspace, server, plan, start, watch.round_done)
+    weights = simulate(workspace, server, plan, start, watch.round_done, score=score)
     return register(workspace, server, plan, save(model_weights(classifier, weights)), time.monotonic() - began)
 
 

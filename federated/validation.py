@@ -10,10 +10,10 @@ from clinical.classifier import patient_states, predict_states, set_trained_weig
 from clinical.dataset import read_dataset
 from clinical.encoder import Classifier
 from federated.aggregation import Weights
-from federated.aggregation.early_stop import PublicScore
+from federated.aggregation.early_stop import PublicScore, no_score
 from federated.cohort import label_rule
 from federated.plan import Plan
-from policies.errors import InputError, IntegrityError
+from policies.errors import InputError, IntegrityError, TrainingError
 from policies.files import canonical_json, file_sha256, sha256_hex
 
 _SMALLEST = 1e-30  # of a probability, so that one note does not outweigh all others
@@ -29,6 +29,20 @@ def notes_sha256(folder: Path) -> str:
     if not files:
         raise InputError("no public notes here", "Name a folder with DocumentReference.ndjson.", file=folder)
     return sha256_hex(canonical_json(files))
+
+
+def score_for(plan: Plan, classifier: Classifier, folder: Path | None) -> PublicScore:
+    """The score by which a plan may end early, where it may at all.
+
+    Raises:
+        TrainingError: it may, and no public notes are named.
+        IntegrityError: as `public_score`.
+    """
+    if not plan.patience:
+        return no_score
+    if folder is None:
+        raise TrainingError("the plan may end early, and no public notes are named", "Name them with --validate.")
+    return public_score(plan, classifier, folder)
 
 
 def public_score(plan: Plan, classifier: Classifier, folder: Path) -> PublicScore:

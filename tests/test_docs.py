@@ -4,7 +4,8 @@ A fenced block after `<!-- run -->` runs in a temporary folder, the blocks of on
 begins with `$ ` is a command; it goes on after a backslash, and in lines that begin with `> `. The lines under it are
 its whole output: `...` in a line stands for anything, and alone on a line for any number of lines. A command that fails
 must show its `error:` line. A block that names ../shared is left out where that folder is missing. A page with
-`<!-- after OTHER.md -->` begins in the folder that the blocks of the other page leave.
+`<!-- after OTHER.md -->` begins in the folder that the blocks of the other page leave. `$PORT` is a free port, and what
+a page leaves running is ended.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ import shutil
 import subprocess
 import sys
 import tomllib
+from collections.abc import Iterator
 from enum import StrEnum
 from pathlib import Path
 from types import ModuleType
@@ -25,12 +27,16 @@ from typing import Literal, NamedTuple, get_args, get_origin
 import pytest
 from pydantic import BaseModel
 
+from federated.node.service import free_port
+from federated.node.state import stop_supervisor
 from policies import errors
 from policies.errors import ConfideError
 from policies.policy import Policy, Role, default_policy_text
+from policies.workspace import FederationFolder
 
 ROOT = Path(__file__).parents[1]
 DOCS = ROOT / "docs"
+PORT = str(free_port())
 SHARED = ROOT.parent / "shared"
 PAGES = sorted([*ROOT.glob("README.md"), *DOCS.rglob("*.md")])
 _FENCE = re.compile(r"^(?P<run><!-- run -->\n+)?```(?P<kind>\w*)\n(?P<body>.*?)^```$", re.MULTILINE | re.DOTALL)
@@ -94,12 +100,12 @@ def run(call: Call, folder: Path, where: str) -> None:
     done = subprocess.run(
         ["bash", "-c", call.command],
         cwd=folder,
-        env={**kept, "PATH": path, "OMP_NUM_THREADS": "1", "PYTHONIOENCODING": "utf-8"},
+        env={**kept, "PATH": path, "OMP_NUM_THREADS": "1", "PYTHONIOENCODING": "utf-8", "PORT": PORT},
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
         check=False,
-        timeout=120,
+        timeout=300,
     )
     failing = re.search(r"^error:", call.output, re.MULTILINE) is not None
     assert done.returncode == 0 or failing, f"{where}: `{call.command}` failed:\n{done.stdout}"
@@ -154,8 +160,11 @@ class Runner:
 
 
 @pytest.fixture(scope="module")
-def runner(tmp_path_factory: pytest.TempPathFactory) -> Runner:
-    return Runner(tmp_path_factory.mktemp("pages"))
+def runner(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Runner]:
+    made = Runner(tmp_path_factory.mktemp("pages"))
+    yield made
+    for lock in made.root.rglob("running.lock"):
+        stop_supervisor(FederationFolder(lock.parent))
 
 
 @pytest.mark.parametrize("page", PAGES, ids=page_id)
@@ -237,7 +246,10 @@ def test_help_texts_are_those_of_the_program() -> None:
 
 def test_every_command_is_told_to_somebody() -> None:
     """Each command stands in the README or on the page of one of the three people, not only in the reference."""
-    people = [ROOT / "README.md", *(DOCS / f"{name}.md" for name in ("clinician", "hospital-it", "compliance"))]
+    people = [
+        ROOT / "README.md",
+        *(DOCS / f"{name}.md" for name in ("clinician", "hospital-it", "federation", "compliance")),
+    ]
     told = "\n".join(page.read_text("utf-8") for page in people if page.exists())
     wanted = [" ".join(("confide", *path)) for path in make().command_paths()]
     leaves = [name for name in wanted if not any(other.startswith(f"{name} ") for other in wanted)]
@@ -301,8 +313,9 @@ def allowed(kind: object, metadata: list[object]) -> str:
         return ", ".join(kind)
     if get_origin(kind) is Literal:
         return ", ".join(get_args(kind))
-    if kind == tuple[str, ...]:
-        return "list of text"
+    if get_origin(kind) is tuple:
+        (one, _) = get_args(kind)
+        return "list of " + ("text" if one is str else ", ".join(one))
     if kind is bool:
         return "true, false"
     if kind is str:
@@ -319,8 +332,8 @@ def allowed(kind: object, metadata: list[object]) -> str:
 def written(value: object) -> str:
     if isinstance(value, dict):
         return "you, in all roles"
-    if value == []:
-        return "none"
+    if isinstance(value, list):
+        return ", ".join(value) or "none"
     return str(value).lower() if isinstance(value, bool) else f"{value:g}" if isinstance(value, float) else str(value)
 
 

@@ -153,6 +153,7 @@ def status(workspace: WorkspaceOption = None) -> None:
     from federated.node.link import online_nodes
     from federated.node.service import running_link
     from federated.node.state import read_state
+    from federated.provision.authority import RENEW_DAYS, valid_until
     from federated.provision.founding import read_roster
     from policies.guard import open_server
     from policies.workspace import Workspace
@@ -166,6 +167,8 @@ def status(workspace: WorkspaceOption = None) -> None:
         connected = bool(member) and online.get(member.node.encode() if member else b"", False)
         rows.append((name, "known" if member else "awaited", "yes" if connected else "no"))
     say(f"federation '{roster.federation}' at {roster.address}")
+    ends = valid_until(server.home.federation).date()
+    say(f"certificate until {ends}; a start in its last {RENEW_DAYS} days renews it")
     table("sites", ("site", "keys", "connected"), rows)
     _say_fingerprint(roster)
     say_state(state, "server")

@@ -9,11 +9,13 @@ import typer
 
 from dashboard.commands.server import ForegroundOption, foreground_of, say_state
 from dashboard.options import SiteOption, WorkspaceOption, chosen_site, site_with
+from policies.errors import InputError
 
 if TYPE_CHECKING:
     from policies.guard import Site
     from policies.workspace import Workspace
 
+_RECENT = 256  # entries of the log that a status looks at
 app = typer.Typer(no_args_is_help=True, help="A hospital's node: join a federation, approve plans, start and stop.")
 
 
@@ -89,7 +91,8 @@ def offer(
     chosen = _member(Workspace.existing(workspace), site)
     read_manifest(data, chosen.keys.public)
     offered(chosen, data, counts)
-    say(f"'{chosen.name}' counts {data} for {counts} more draft{'s' if counts > 1 else ''}; next: confide site approve")
+    say(f"'{chosen.name}' counts {data} for {counts} more draft{'s' if counts > 1 else ''}")
+    say("next: 'confide site status' shows a plan when the server proposes one")
 
 
 @app.command()
@@ -182,7 +185,7 @@ def stop(site: SiteOption = None, workspace: WorkspaceOption = None) -> None:
 
 @app.command()
 def status(site: SiteOption = None, workspace: WorkspaceOption = None) -> None:
-    """Show the federation of this hospital and whether its node is well (code 8 where it is not).
+    """Show the federation of this hospital, the newest plan, and whether its node is well (code 8 where it is not).
 
     [dim]Example: confide site status[/]
     """
@@ -195,7 +198,36 @@ def status(site: SiteOption = None, workspace: WorkspaceOption = None) -> None:
     roster = membership(chosen)
     say(f"'{chosen.name}' in federation '{roster.federation}' at {roster.address}: {', '.join(sorted(roster.invited))}")
     say(f"fingerprint {roster.fingerprint}")
+    _say_plan(chosen)
+    _say_refusal(chosen)
     say_state(read_state(chosen.home.federation), "site")
+
+
+def _say_plan(site: Site) -> None:
+    """The plan that the server proposed last, and whether this hospital agreed to it."""
+    from dashboard.console import say
+    from federated.proposals import is_approved, proposed
+
+    try:
+        digest = proposed(site).digest
+    except InputError:
+        return
+    waits = f"waits for you: confide site approve {digest[:8]}"
+    say(f"plan {digest[:16]} {'is approved here' if is_approved(site, digest) else waits}")
+
+
+def _say_refusal(site: Site) -> None:
+    """What this hospital refused last, as its log says; the server is told a code alone."""
+    from dashboard.console import say
+    from policies.events import Event
+    from policies.logview import look
+
+    view = look(site.home.audit, site.keys.public)
+    refusals = (Event.PLAN_REFUSED, Event.RUN_REFUSED, Event.BUDGET_REFUSED)
+    for entry in [*view.entries(view.size - _RECENT)][::-1]:
+        if entry.event in refusals:
+            say(f"refused {entry.time[:19].replace('T', ' ')} UTC: {entry.details['reason']}")
+            return
 
 
 def _member(workspace: Workspace, site: str | None) -> Site:

@@ -56,6 +56,14 @@ def train(
     deadline: Annotated[
         int, typer.Option(min=1, help="Seconds that each exchange of a round waits for the sites.")
     ] = StudySettings.round_seconds,
+    optimizer: Annotated[str, typer.Option(help="The server's step: momentum or adam.")] = StudySettings.server,
+    validate: Annotated[
+        Path | None,
+        typer.Option(help="Folder of public or made-up notes; the training ends when their score no longer rises."),
+    ] = None,
+    patience: Annotated[
+        int, typer.Option(min=1, help="With --validate: rounds without a better score before it ends.")
+    ] = 5,
     federation: Annotated[
         str | None, typer.Option(help="Train at the hospitals of this federation, each on its own machine.")
     ] = None,
@@ -66,9 +74,12 @@ def train(
 ) -> None:
     """Train one model over several hospitals with differential privacy, and sign it.
 
-    [dim]Example: confide train deid/north deid/river --labels labels.toml --epsilon 4[/]
+    [dim]Here: confide train deid/north deid/river --labels labels.toml --epsilon 4[/]
+
+    [dim]Between machines: confide train --federation cardio --labels labels.toml --epsilon 4 --watch[/]
     """
     from clinical.labels import LabelSource, read_label_rule
+    from federated.aggregation import optimizer_named
     from policies.workspace import Workspace
 
     if label_source not in list(LabelSource):
@@ -87,7 +98,11 @@ def train(
         windows_per_note=windows,
         multi_label=multi_label,
         encoder=encoder or StudySettings.encoder,
+        server=optimizer,
+        patience=patience if validate else 0,
+        validation=validate,
     )
+    optimizer_named(optimizer)
     if bool(data) == bool(federation):
         raise InputError("a training needs folders, or a federation", "Name folders, or --federation without any.")
     if federation:
@@ -101,7 +116,7 @@ def _train_here(
 ) -> None:
     """All sites of this workspace, on this machine."""
     from dashboard.console import say
-    from federated.study import approve_everywhere, budget_after, draft_plan, plan_epsilon
+    from federated.study import approve_everywhere, budget_after, draft_plan
     from policies.access import Action, Purpose
     from policies.guard import open_server
     from policies.releases import epsilon_text
@@ -121,10 +136,10 @@ def _train_here(
         typer.confirm(f"Approve this plan for {', '.join(share.name for share in plan.sites)}?", abort=True)
     approve_everywhere(cohorts, plan)
     server = open_server(workspace)
-    model = train_with_progress(workspace, server, cohorts, plan)
+    model = train_with_progress(workspace, server, cohorts, plan, settings.validation)
     for log, missing in unwitnessed(server, plan).items():
         say(f"warning: the log of {log} was not signed by {', '.join(missing)}; see witness.refused in their logs")
-    say(f"model {model.name} signed by '{model.signer}'; epsilon {plan_epsilon(plan)} at each site, delta {plan.delta}")
+    _say_model(server, model)
 
 
 def _train_together(
@@ -133,9 +148,7 @@ def _train_together(
     """The sites of a federation, each on its own machine; this one is the server's."""
     from dashboard.console import say
     from federated.machines import federation_named
-    from federated.plan import Plan
     from federated.remote import RemoteWatch, Together
-    from federated.study import plan_epsilon
     from policies.guard import open_server
 
     server, said = open_server(workspace), set[str]()
@@ -158,7 +171,20 @@ def _train_together(
     together = Together(workspace, server, federation_named(server, federation), told, wait)
     with server.guard.log.running("training"):
         model = together.train(rule, settings)
+    _say_model(server, model)
+
+
+def _say_model(server: Server, model: SignedModel) -> None:
+    """What was signed, and whether it needed fewer rounds than the plan allows."""
+    from dashboard.console import say
+    from federated.plan import Plan
+    from federated.progress import rounds_done
+    from federated.study import plan_epsilon
+
     plan = Plan.model_validate(model.card["plan"])
+    done = rounds_done(server, plan.digest)[-1]["round"]
+    if done < plan.rounds:
+        say(f"ended after round {done} of {plan.rounds}: the score on public notes rose no more; the rest is not spent")
     say(f"model {model.name} signed by '{model.signer}'; epsilon {plan_epsilon(plan)} at each site, delta {plan.delta}")
 
 
@@ -195,7 +221,9 @@ def unwitnessed(server: Server, plan: Plan) -> Mapping[str, Sequence[str]]:
     return found
 
 
-def train_with_progress(workspace: Workspace, server: Server, cohorts: Sequence[Cohort], plan: Plan) -> SignedModel:
+def train_with_progress(
+    workspace: Workspace, server: Server, cohorts: Sequence[Cohort], plan: Plan, validation: Path | None = None
+) -> SignedModel:
     """Run a study with a bar for each site's preparation and one for the rounds."""
     from dashboard.console import progress
     from federated.study import Watch, run_study
@@ -208,4 +236,4 @@ def train_with_progress(workspace: Workspace, server: Server, cohorts: Sequence[
             prepared=lambda site, windows: bar.advance(tasks[site], windows),
             round_done=lambda done: bar.update(rounds, completed=done.round),
         )
-        return run_study(workspace, server, cohorts, plan, watch)
+        return run_study(workspace, server, cohorts, plan, watch, validation=validation)

@@ -56,8 +56,13 @@ def issue_certificate(folder: FederationFolder, host: str, days: int = CERTIFICA
 
 def renew_if_due(folder: FederationFolder, host: str) -> datetime:
     """A new certificate where the old one ends within a month; returns the day until which the one in force holds."""
-    if _certificate(folder.certificate).not_valid_after_utc - datetime.now(UTC) < timedelta(days=RENEW_DAYS):
+    if valid_until(folder) - datetime.now(UTC) < timedelta(days=RENEW_DAYS):
         issue_certificate(folder, host)
+    return valid_until(folder)
+
+
+def valid_until(folder: FederationFolder) -> datetime:
+    """When the server's certificate ends."""
     return _certificate(folder.certificate).not_valid_after_utc
 
 

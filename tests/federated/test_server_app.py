@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -12,6 +13,7 @@ from flwr.app import Message
 from safetensors.numpy import load_file, save
 
 from clinical.classifier import trained_weights
+from federated.aggregation.early_stop import PublicScore, no_score
 from federated.approval import approve
 from federated.messages import TrainReply, pack_fields, pack_reply, unpack_fields, unpack_order
 from federated.parties import SIMULATED_SITES, simulated_parties
@@ -62,11 +64,14 @@ def agreed(workspace: Workspace, plan: Plan) -> Plan:
     return plan
 
 
-def rounds(workspace: Workspace, plan: Plan, absent: tuple[str, ...] = (), tries: int = 1) -> Rounds:
+def rounds(
+    workspace: Workspace, plan: Plan, absent: tuple[str, ...] = (), tries: int = 1, score: PublicScore = no_score
+) -> Rounds:
     parties = simulated_parties(workspace, list(SITES))
     nodes = {name: node for name, node in nodes_of(SITES).items() if name not in absent}
     federation = Federation(parties.federation, parties.sites, lambda grid: nodes)
-    return Rounds(open_server(workspace), plan, trained_weights(plan_classifier(plan)), federation, tries=tries)
+    start = trained_weights(plan_classifier(plan))
+    return Rounds(open_server(workspace), plan, start, federation, tries=tries, score=score)
 
 
 def run(one: Rounds, alter: Alter = lambda place, message: message) -> None:
@@ -103,6 +108,18 @@ def test_a_secure_sum_is_the_mean_of_what_the_sites_keep_and_each_is_counted_onc
         update = hospital(workspace, name).home.update(secure.digest, 1).read_bytes()
         assert receipt.inputs[name] != sha256_hex(update)  # the server saw it under masks alone
         assert [entry.details["counted"] for entry in of_site(workspace, name, Event.RECEIPT_CHECKED)] == [True, True]
+
+
+def test_a_plan_ends_early_by_a_score_and_a_resumed_run_of_it_as_well(
+    workspace: Workspace, server: Server, encoder: Path
+) -> None:
+    plan = agreed(workspace, plan_for(encoder, rounds=3, patience=1, validation_sha256="0" * 64, sigma="8.0"))
+    with pytest.raises(TrainingError, match="none are named"):
+        run(rounds(workspace, plan))
+    for _ in range(2):
+        run(rounds(workspace, plan, score=lambda weights: 0.5))
+        assert [entry.details["round"] for entry in events(server, Event.ROUND_AGGREGATED)] == [1, 2]
+    assert len(of_site(workspace, "north", Event.BUDGET_SPENT)) == 2
 
 
 def test_a_round_counts_with_the_sites_that_the_plan_needs_and_weights_that_sum_to_one(
