@@ -11,7 +11,7 @@ demo: $(READY)
 	$(BIN)/confide demo $(DEMO)
 
 test: $(READY)
-	$(BIN)/python -m pytest $(TESTS)
+	$(BIN)/python -m pytest -n auto --dist loadfile $(TESTS)
 
 # Trainings killed at 200 random points; the tests kill 20.
 chaos: $(READY)

@@ -29,6 +29,7 @@ class RoundDone:
     """One finished round, for whoever watches.
 
     Attributes:
+        seconds: in all; waited: of them until the sites had trained and answered.
         sites: whose updates were counted.
         sent, received: bytes of messages by site.
         bytes_per_site: the most that one site sent.
@@ -37,6 +38,7 @@ class RoundDone:
     round: int
     rounds: int
     seconds: float
+    waited: float
     sites: tuple[str, ...]
     sent: Mapping[str, int]
     received: Mapping[str, int]
@@ -92,7 +94,8 @@ def keep_round(server: Server, finished: Finished, receipt: Receipt, done: Round
     write_whole(home.momentum(plan, number), written["memory"])
     write_whole(home.weights(plan, number), written["weights"])
     write_whole(home.receipt(plan, number), write_receipt(server.keys, receipt))
-    row = {**asdict(done), "seconds": f"{done.seconds:.3f}", "bytes_per_site": done.bytes_per_site}
+    times = {"seconds": f"{done.seconds:.3f}", "waited": f"{done.waited:.3f}"}
+    row = {**asdict(done), **times, "bytes_per_site": done.bytes_per_site}
     rows = [one for one in rounds_done(server, plan) if one["round"] < number] + [row]
     write_whole(home.rounds(plan), b"".join(canonical_json(one) + b"\n" for one in rows))
     server.guard.record(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -60,6 +60,7 @@ class _Gathered:
     signatures: Mapping[str, str] | None = None
     shortened: tuple[str, ...] = ()
     left_out: tuple[str, ...] = ()
+    there: float = 0.0  # when all that was waited for was there
 
 
 class Rounds:
@@ -123,8 +124,15 @@ class Rounds:
             shortened=gathered.shortened,
             left_out=gathered.left_out,
         )
-        seconds, counted = time.monotonic() - began, tuple(sorted(gathered.inputs))
-        done = RoundDone(number, self._plan.rounds, seconds, counted, exchange.sent, exchange.received)
+        done = RoundDone(
+            round=number,
+            rounds=self._plan.rounds,
+            seconds=time.monotonic() - began,
+            waited=gathered.there - began,
+            sites=tuple(sorted(gathered.inputs)),
+            sent=exchange.sent,
+            received=exchange.received,
+        )
         keep_round(self._server, Finished(number, weights, self._steps.memory), receipt, done)
         self.done = number
         self._hand_out(exchange, number)
@@ -134,8 +142,9 @@ class Rounds:
         """Raises TrainingError where no try brought enough sites together."""
         for left in reversed(range(self._tries)):
             try:
-                sent = self._train(exchange, number)
-                return self._summed(exchange, number) if self._plan.is_secure else self._aggregated(sent)
+                sent, there = self._train(exchange, number), time.monotonic()
+                found = self._summed(exchange, number) if self._plan.is_secure else self._aggregated(sent)
+                return replace(found, there=there)
             except _TryAgain as error:
                 if not left:
                     raise
