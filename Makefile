@@ -1,11 +1,11 @@
-# Eight words. Each sets up what it needs: Python 3.11 and a package registry are enough.
+# Nine words. Each sets up what it needs: Python 3.11 and a package registry are enough.
 PYTHON ?= python3.11
 VENV := .venv
 WHEELHOUSE ?= wheelhouse
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: demo test chaos check bench docs phi-model wheelhouse
+.PHONY: demo test chaos check bench docs phi-model section-model wheelhouse
 
 demo: $(READY)
 	$(BIN)/confide demo $(DEMO)
@@ -32,6 +32,10 @@ docs: $(READY)
 # The tagger's weights, from public corpora: an hour or so on two cores.
 phi-model: $(READY)
 	$(BIN)/python -m privacy.tagger.recipe --corpora ../shared/data
+
+# What a section is, from its text alone: a few minutes.
+section-model: $(READY)
+	$(BIN)/python -m clinical.sectioning.recipe --corpora ../shared/data
 
 # Every wheel that a hospital without a registry needs; there: pip install --no-index --find-links wheelhouse confide
 wheelhouse:

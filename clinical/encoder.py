@@ -54,15 +54,19 @@ class Tail(nn.Module):
             self.head.weight.normal_(0.0, 0.01, generator=generator)
             self.head.bias.zero_()
 
-    def mean(self, states: Tensor, mask: Tensor) -> Tensor:
-        """Mean of a note's token states, `[B, D]`."""
+    def tokens(self, states: Tensor, mask: Tensor) -> Tensor:
+        """The states of a note's tokens after the trained layers, `[B, W * L, D]`."""
         states, mask = states.to(self.centre.device), mask.to(self.centre.device)
         flat, seen = states.flatten(0, 1), mask.flatten(0, 1)
         additive = (1.0 - seen[:, None, None, :].to(flat.dtype)) * torch.finfo(flat.dtype).min
         for layer in self.layers:
             flat = _hidden(layer(flat, additive))
-        weights = mask.flatten(1)[:, :, None].to(flat.dtype)
-        tokens = flat.reshape(len(states), -1, flat.shape[-1])
+        return flat.reshape(len(states), -1, flat.shape[-1])
+
+    def mean(self, states: Tensor, mask: Tensor) -> Tensor:
+        """Mean of a note's token states, `[B, D]`."""
+        tokens = self.tokens(states, mask)
+        weights = mask.flatten(1)[:, :, None].to(tokens)
         return (tokens * weights).sum(1) / weights.sum(1).clamp(min=1.0)
 
     def features(self, states: Tensor, mask: Tensor) -> Tensor:

@@ -55,15 +55,18 @@ def extract_for_care(site: Site, text: str, model: ConditionModel | None, source
 
     Raises:
         AccessDenied: whoever asks is no clinician with purpose TREAT.
+        IntegrityError: the model's calibration at this hospital was altered.
     """
     from clinical.diagnosis import extract  # these bring torch and Presidio
+    from clinical.diagnosis.kept import kept
     from privacy.subject import Deidentifier, Settings
 
     patient = source.get("patient", "")
     site.guard.permit(Action.EXTRACT, Purpose.TREATMENT, patient=patient, consent_denied=denied(site, patient))
     rules = site.guard.policy.deidentification
     nobody = Deidentifier(Settings(rules, datetime.now(UTC).year, site.keys.pseudonyms)).subject(None)
-    found = extract(text, model, nobody, site.guard.policy.extraction)
+    calibration = kept(site, model.name) if model else None
+    found = extract(text, model, nobody, site.guard.policy.extraction, calibration)
     counts = {"mentions": len(found.facts.mentions), "suggestions": len(found.suggestions)}
     site.guard.record(Event.NOTE_EXTRACTED, **source, model=found.model, purpose=Purpose.TREATMENT, counts=counts)
     return found

@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from bisect import bisect_right
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from html import escape
@@ -23,7 +23,7 @@ from policies.models import SignedModel
 from policies.policy import Training
 
 if TYPE_CHECKING:  # these bring spaCy and torch with them, which only a note needs
-    from clinical.diagnosis import Extraction
+    from clinical.diagnosis import Evidence, Extraction, Suggestion
     from clinical.extraction import Mention, NoteFacts
 
 _MARKS = re.compile(r"([\\`*_{}\[\]<>$~#|&^]|:(?=\w))")
@@ -38,7 +38,7 @@ def plain(text: str) -> str:
 # A note.
 
 KINDS = ("problem", "finding", "medication", "test", "procedure", "anatomy")
-_BADGES = {"family": "family", "historical": "past", "hypothetical": "if"}
+_BADGES = {"family": "family", "historical": "past", "hypothetical": "if", "conditional": "when", "resolved": "gone"}
 LEGEND = (
     '<p class="legend">'
     + "".join(f'<mark class="{kind}">{kind}</mark> ' for kind in KINDS)
@@ -67,32 +67,69 @@ def note_view(text: str, extraction: Extraction) -> NoteView:
     """Mark a note; a condition for which no sentence speaks is left out, and that is said."""
     shown = [suggestion for suggestion in extraction.suggestions if suggestion.evidence]
     ranks: dict[tuple[int, int], list[int]] = {}
-    items = []
+    items = [f"<p>{escape(line)}</p>" for line in _standing(extraction)]
     for rank, suggestion in enumerate(shown, 1):
         for evidence in suggestion.evidence:
             ranks.setdefault((evidence.start, evidence.end), []).append(rank)
-        quotes = [text[evidence.start : evidence.end] for evidence in suggestion.evidence]
-        items.append(_condition(rank, suggestion.title, suggestion.label, suggestion.probability, quotes))
+        items.append(_condition(rank, suggestion, text))
     left_out = len(extraction.suggestions) - len(shown)
     if left_out:
         items.append(f"<p>{left_out} more, for which no sentence speaks, not shown.</p>")
-    if not extraction.suggestions:
+    if not extraction.suggestions and not extraction.refusal:
         items.append("<p>No condition reaches the smallest probability that the policy lets this page show.</p>")
     rows = tuple(map(_fact, extraction.facts.mentions))
     return NoteView(_marked(text, extraction.facts, ranks), "".join(items), rows)
 
 
-def _condition(rank: int, title: str, label: str, probability: float, quotes: Sequence[str]) -> str:
-    percent = f"{100 * probability:.0f}"
-    code = "" if label == title else f" <code>{escape(label)}</code>"
-    meter = f'role="meter" aria-label="probability" aria-valuemin="0" aria-valuemax="100" aria-valuenow="{percent}"'
+def _standing(extraction: Extraction) -> Iterator[str]:
+    """Why there is no suggestion, or how far the numbers can be trusted."""
+    if extraction.refusal:
+        yield f"No suggestion: {extraction.refusal}."
+    elif extraction.caution:
+        yield f"{extraction.caution[:1].upper()}{extraction.caution[1:]}."
+    if extraction.standing:
+        yield from (f"{sentence}." for sentence in extraction.standing.in_words())
+
+
+def _condition(rank: int, suggestion: Suggestion, text: str) -> str:
+    percent = f"{100 * suggestion.probability:.0f}"
+    code = "" if suggestion.label == suggestion.title else f" <code>{escape(suggestion.label)}</code>"
+    what = "share among the labels" if suggestion.in_set is None else "probability"
+    meter = f'role="meter" aria-label="{what}" aria-valuemin="0" aria-valuemax="100" aria-valuenow="{percent}"'
     return (
-        f'<section class="condition"><h3>{rank}. {escape(title)}{code}</h3>'
+        f'<section class="condition"><h3>{rank}. {escape(suggestion.title)}{code}</h3>'
         f'<div class="probability"><div class="bar" {meter}><div style="width: {percent}%"></div></div>'
-        f"<span>{percent} %</span></div>"
-        + "".join(f"<blockquote>{escape(quote)}</blockquote>" for quote in quotes)
+        f'<span title="{what}">{percent} %</span></div>'
+        + "".join(f"<blockquote>{_quoted(one, text)}</blockquote>" for one in suggestion.evidence)
+        + _against(suggestion, text)
+        + _not_asked(suggestion)
         + "</section>"
     )
+
+
+def _quoted(evidence: Evidence, text: str) -> str:
+    """A stretch of the note with the words that weigh most in it."""
+    pieces, place = [], evidence.start
+    for start, end in evidence.words:
+        pieces += [escape(text[place:start]), f"<b>{escape(text[start:end])}</b>"]
+        place = end
+    return "".join([*pieces, escape(text[place : evidence.end])])
+
+
+def _against(suggestion: Suggestion, text: str) -> str:
+    quotes = []
+    for one in suggestion.against:
+        denied = f" <small>({escape(one.because)})</small>" if one.because else ""
+        quotes.append(f"<blockquote>{_quoted(one, text)}{denied}</blockquote>")
+    return f"<h4>Against</h4>{''.join(quotes)}" if quotes else ""
+
+
+def _not_asked(suggestion: Suggestion) -> str:
+    rows = [
+        f"<li>{escape(one.concept)}{': if present, this would rank first' if one.first else ''}</li>"
+        for one in suggestion.not_asked
+    ]
+    return f"<h4>Not asked</h4><ul>{''.join(rows)}</ul>" if rows else ""
 
 
 def _fact(mention: Mention) -> Mapping[str, str]:
@@ -190,9 +227,10 @@ def card_html(model: SignedModel, site: str) -> str:
 
 
 def model_line(model: SignedModel) -> str:
-    """What a model is for, and which one it is, as Markdown."""
-    intended = str(model.card["intended_use"])
-    return plain(f"{intended[:1].upper()}{intended[1:]}. Model {model.name} of study '{model.card['study']}'.")
+    """What suggestions are for, and which model made them, as Markdown."""
+    from clinical.diagnosis import intended_use  # brings torch
+
+    return plain(f"{intended_use()} Model {model.name} of study '{model.card['study']}'.")
 
 
 def _pairs(*pairs: tuple[str, str]) -> str:

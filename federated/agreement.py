@@ -6,6 +6,7 @@ import json
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from decimal import Decimal
 
 from flwr.app import RecordDict
 
@@ -44,8 +45,13 @@ class Agreement:
         path = self.server.home.draft(draft.digest)
         told: dict[str, int] = json.loads(path.read_bytes()) if path.exists() else {}
 
+        most = int(1 / (10 * Decimal(draft.delta)))  # more patients would need a smaller delta
+
         def keep(name: str, answer: Told) -> bool:
-            told[name] = max(answer["patients"], FEWEST)
+            number = answer.get("patients")
+            if type(number) is not int or not 0 <= number <= most:
+                return False  # asked again, and named as missing in the end
+            told[name] = max(number, FEWEST)
             write_whole(path, canonical_json(told))
             return True
 

@@ -6,11 +6,11 @@ It binds the plan, the data, the installed code's bundle and the policy, so a ne
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from clinical.dataset import Dataset
 from clinical.manifest import MANIFEST, read_manifest
 from federated.cohort import check_cohort, training_part
 from federated.node.bundle import approved_bundle
@@ -18,7 +18,7 @@ from federated.plan import Plan, check_caps
 from policies.access import Action, Purpose
 from policies.errors import BudgetError, ConfideError, IntegrityError, TrainingError
 from policies.events import Event
-from policies.files import canonical_json, file_sha256, write_whole
+from policies.files import OWNER_ONLY, canonical_json, file_sha256, sha256_hex, write_whole
 from policies.guard import Site
 from policies.ledger import Ledger
 from policies.releases import Release
@@ -51,25 +51,38 @@ def approve(site: Site, plan: Plan, data: Path) -> None:
     site.guard.record(Event.PLAN_APPROVED, plan=plan.digest, manifest=manifest, words=plan.in_words(site.name))
 
 
-def check_plan(site: Site, plan: Plan, data: Path, beside: Sequence[Release] = ()) -> Dataset:
-    """The patients on whom this site would train by a plan; a refusal is logged. Raises as `approve`.
+def check_plan(site: Site, plan: Plan, data: Path) -> None:
+    """Whether this site could train by a plan; a refusal is logged. Raises as `approve`.
+
+    It looks at the exact cohort, so what it finds is for people of this site alone.
+    """
+    check_terms(site, plan, data)
+    with _logged_refusal(site, plan):
+        check_cohort(site, training_part(site, plan, data))
+
+
+def check_terms(site: Site, plan: Plan, data: Path, beside: Sequence[Release] = ()) -> None:
+    """Whether caps, budget and the signature on the data allow a plan; no patient has a say in the answer.
 
     Args:
         beside: what else of the plan is still to be released.
     """
-    try:
+    with _logged_refusal(site, plan):
         check_caps(plan, site.guard.policy.training, site.guard.policy.federation)
         plan.share(site.name)
         read_manifest(data, site.keys.public)
-        dataset = training_part(site, plan, data)
-        check_cohort(site, dataset)
         ledger = open_ledger(site)
         ledger.afford(plan.digest, [*beside, *left_to_release(ledger, plan)])
+
+
+@contextmanager
+def _logged_refusal(site: Site, plan: Plan) -> Iterator[None]:
+    try:
+        yield
     except ConfideError as error:
         event = Event.BUDGET_REFUSED if type(error) is BudgetError else Event.PLAN_REFUSED
         site.guard.record(event, plan=plan.digest, reason=error.message)
         raise
-    return dataset
 
 
 def left_to_release(ledger: Ledger, plan: Plan) -> list[Release]:
@@ -93,6 +106,12 @@ class Approval:
     bundle: str
     policy: str
 
+    @property
+    def digest(self) -> str:
+        """SHA-256 of all that was agreed to."""
+        parts = (self.plan.digest, self.manifest, self.bundle, self.policy)
+        return sha256_hex(canonical_json(parts))
+
 
 def in_force(site: Site, digest: str) -> Approval:
     """What this site approved and what still holds: a run of any other plan is refused, and the refusal logged.
@@ -102,15 +121,31 @@ def in_force(site: Site, digest: str) -> Approval:
         IntegrityError: the approval was altered.
     """
     try:
-        approval = approved(site, digest)
-        if approval.bundle != approved_bundle():
-            raise TrainingError(f"plan {digest[:16]} was approved under another version of Confide", _AGAIN)
-        if approval.policy != site.guard.policy.digest:
-            raise TrainingError(f"plan {digest[:16]} was approved under another policy", _AGAIN)
+        return still_holding(site, digest)
     except ConfideError as error:
         site.guard.record(Event.RUN_REFUSED, plan=digest, reason=error.message)
         raise
+
+
+def still_holding(site: Site, digest: str) -> Approval:
+    """As `in_force`, for a look that runs nothing: no refusal is logged."""
+    approval = approved(site, digest)
+    if approval.bundle != approved_bundle():
+        raise TrainingError(f"plan {digest[:16]} was approved under another version of Confide", _AGAIN)
+    if approval.policy != site.guard.policy.digest:
+        raise TrainingError(f"plan {digest[:16]} was approved under another policy", _AGAIN)
     return approval
+
+
+def mark_prepared(site: Site, approval: Approval) -> None:
+    """Say that the cohort of an approval is prepared: the last act of its preparation."""
+    write_whole(site.home.prepared(approval.plan.digest), approval.digest.encode(), OWNER_ONLY)
+
+
+def is_prepared(site: Site, approval: Approval) -> bool:
+    """Whether the cohort was prepared for this very approval, not for an earlier one of the same plan."""
+    mark = site.home.prepared(approval.plan.digest)
+    return mark.exists() and mark.read_text() == approval.digest
 
 
 def approved(site: Site, digest: str) -> Approval:

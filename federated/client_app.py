@@ -72,13 +72,17 @@ def _code_of(error: Exception) -> int:
 
 
 def _note(context: Context, round_number: int, error: Exception) -> None:
-    """Leave kind and place of a failure in the site's own log; its message could hold anything, so it is not kept."""
+    """Leave kind and place of a failure in the site's own log, and the reason where the message is one of ours.
+
+    The message of any other error could hold anything, so it is not kept.
+    """
     frame = traceback.extract_tb(error.__traceback__)[-1]
     place = f"{Path(frame.filename).name}:{frame.lineno}"
+    details = {"round": round_number, "error": type(error).__name__, "place": place}
+    if isinstance(error, ConfideError):
+        details["reason"] = error.message
     with suppress(Exception):  # Flower would send its text
-        locate_site(context).guard.record(
-            Event.ROUND_FAILED, round=round_number, error=type(error).__name__, place=place
-        )
+        locate_site(context).guard.record(Event.ROUND_FAILED, **details)
 
 
 def locate_site(context: Context) -> Site:

@@ -8,7 +8,8 @@ import numpy as np
 from safetensors.numpy import load, save
 
 from clinical.manifest import read_manifest
-from federated.approval import check_plan
+from federated.approval import check_terms
+from federated.cohort import training_part
 from federated.plan import Plan
 from federated.releasing import log_release, site_random
 from policies.access import Action, Purpose
@@ -34,6 +35,9 @@ def count_patients(site: Site, draft: Plan, data: Path, most: int | None = None)
     Args:
         most: counts that this site allows in all; any number by default.
 
+    Nothing here is refused for want of patients: who asks could learn from refusals, as often as they like, how many
+    there are exactly. Whether they are enough is found at the approval, by people of the site.
+
     Raises:
         TrainingError: all of these are used.
         BudgetError: count and draft together would exceed the budget; nothing was counted.
@@ -43,10 +47,11 @@ def count_patients(site: Site, draft: Plan, data: Path, most: int | None = None)
     whom = {"data": read_manifest(data, site.keys.public), **draft.model_dump(mode="json", include=_WHO)}
     counted = sha256_hex(canonical_json(whom))
     kept = site.home.update(counted, _ONLY)
-    patients = check_plan(site, draft, data, beside=() if kept.exists() else (PATIENT_COUNT,)).patients
+    check_terms(site, draft, data, beside=() if kept.exists() else (PATIENT_COUNT,))
     with one_training(site):
         if not kept.exists():
             _check_most(site, most)
+            patients = training_part(site, draft, data).patients
             random = site_random(site, counted, _ONLY)
             with spending(site, COHORT, _ONLY, PATIENT_COUNT, random.source):
                 sigma = float(PATIENT_COUNT.sigma)

@@ -10,7 +10,10 @@ from flwr.app import Message, RecordDict
 from flwr.common.constant import ErrorCode
 from flwr.serverapp import Grid
 
-PAUSE_S = 0.2
+from federated.node.pace import Pace
+
+PAUSE_S, LONGEST_PAUSE_S = 0.1, 0.5
+AGAIN_S = 30.0  # a message may be lost where no error tells of it; asked again after this, twice this, and so on
 _NUMBER_BYTES = 8
 _FINAL = (ErrorCode.INVALID_FAB, ErrorCode.CLIENT_APP_RAISED_EXCEPTION)  # what an executor of ours answers
 
@@ -25,6 +28,24 @@ class Node:
 
     id: int
     since: str = ""
+
+
+@dataclass(frozen=True)
+class _Told:
+    """A node that was asked, for how long its answer is waited for, and until when."""
+
+    node: Node
+    wait: float
+    until: float
+
+
+def _is_due(before: _Told | None, node: Node, now: float) -> bool:
+    return before is None or before.node != node or now >= before.until
+
+
+def _told(before: _Told | None, node: Node, now: float) -> _Told:
+    wait = 2 * before.wait if before and before.node == node else AGAIN_S
+    return _Told(node, wait, now + wait)
 
 
 Directory = Callable[[Grid], Mapping[str, Node]]
@@ -47,7 +68,7 @@ class Exchange:
     def ask(
         self, kind: str, contents: Mapping[str, RecordDict], seconds: float, enough: int | None = None
     ) -> dict[str, RecordDict | None]:
-        """Send each site its content, and again where its node came back; late joiners are asked when they come.
+        """Send each site its content, and again where its node came back or is silent; late joiners when they come.
 
         Args:
             kind: Flower's message type.
@@ -57,19 +78,20 @@ class Exchange:
         Returns:
             Answers by site; None of one that failed.
         """
-        told, asked, answers = dict[str, Node](), dict[str, str](), dict[str, RecordDict | None]()
-        until = time.monotonic() + seconds
-        while time.monotonic() < until:
+        told, asked, answers = dict[str, _Told](), dict[str, str](), dict[str, RecordDict | None]()
+        until, pace = time.monotonic() + seconds, Pace(PAUSE_S, LONGEST_PAUSE_S)
+        while (now := time.monotonic()) < until:
             online = self.find(self.grid)
             new = {
-                name: online[name]
+                name: _told(told.get(name), online[name], now)
                 for name in contents
-                if name not in answers and name in online and told.get(name) != online[name]
+                if name not in answers and name in online and _is_due(told.get(name), online[name], now)
             }
-            asked |= self._push(kind, {name: (node, contents[name]) for name, node in new.items()})
+            asked |= self._push(kind, {name: (one.node, contents[name]) for name, one in new.items()})
             told |= new
             for reply in self.grid.pull_messages([one for one, name in asked.items() if name not in answers]):
                 name = asked[reply.metadata.reply_to_message_id]
+                pace.busy()
                 if not reply.has_error():
                     answers.setdefault(name, self._counted(name, reply.content))
                 elif reply.error.code in _FINAL:
@@ -80,7 +102,7 @@ class Exchange:
             waiting = contents.keys() - answers.keys()
             if not waiting or (enough is not None and len(answers) >= enough and not waiting & online.keys()):
                 break
-            time.sleep(PAUSE_S)
+            time.sleep(pace.next())
         return answers
 
     def _push(self, kind: str, contents: Mapping[str, tuple[Node, RecordDict]]) -> dict[str, str]:

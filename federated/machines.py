@@ -23,6 +23,7 @@ from policies.errors import InputError, StorageError, TrainingError
 from policies.guard import Server
 
 _REST_S = 2.0
+_STEADY_S = 20.0  # a run that lasted as long was a good one
 _Found = TypeVar("_Found")
 
 
@@ -80,19 +81,27 @@ def run_rounds(
 def in_runs(server: Server, patience_s: float, work: Callable[[Grid], _Found]) -> _Found:
     """Do the work in a run; where the SuperLink was away meanwhile, go on in a new one.
 
+    Args:
+        patience_s: how long runs may fail one soon after the other.
+
     Raises:
+        StorageError: the server does not run.
         TrainingError: it was away for too long.
     """
     import httpx
 
     logging.getLogger("flwr").setLevel(logging.CRITICAL)
-    until = time.monotonic() + patience_s
+    running_link(server)
+    away = time.monotonic()
     while True:
+        began = time.monotonic()
         try:
             with run_of_installed_code(running_link(server)) as grid:
                 return work(grid)
         except (httpx.HTTPError, StorageError) as error:
-            if time.monotonic() > until:
+            if (now := time.monotonic()) - began > _STEADY_S:
+                away = now
+            if now - away > patience_s:
                 raise TrainingError(
                     f"the SuperLink was away for {patience_s:.0f} s ({type(error).__name__})",
                     "Run 'confide server status', and the same command again: it goes on after the last round.",

@@ -6,7 +6,8 @@ exit code of its reason, and the reason itself stays in its own log.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -25,11 +26,16 @@ DIGEST_BYTES = 32
 
 @dataclass(frozen=True)
 class TrainOrder:
-    """From server to site: take part in this round of this plan, from these weights."""
+    """From server to site: take part in this round of this plan, from these weights.
+
+    Attributes:
+        receipt: of the round before, for a site that missed it; nothing before the first.
+    """
 
     plan: str
     round: int
     weights: Weights
+    receipt: bytes = b""
 
 
 @dataclass(frozen=True)
@@ -48,17 +54,16 @@ class TrainReply:
 
 
 def pack_order(order: TrainOrder) -> RecordDict:
-    config = ConfigRecord({"plan": bytes.fromhex(order.plan), "round": order.round})
+    config = ConfigRecord({"plan": bytes.fromhex(order.plan), "round": order.round, "receipt": order.receipt})
     return RecordDict({ARRAYS: _arrays(order.weights), CONFIG: config})
 
 
 def unpack_order(content: RecordDict) -> TrainOrder:
     """Raises IntegrityError where the message is not an order, or its digest not 32 bytes."""
-    try:
+    with _reading("order to train"):
         config = content[CONFIG]
-        return TrainOrder(_digest(config["plan"]), _whole(config["round"]), _weights(content[ARRAYS]))
-    except (KeyError, TypeError, ValueError):
-        raise IntegrityError("a message that is no order to train") from None
+        plan, receipt = _digest(config["plan"]), _bytes(config["receipt"])
+        return TrainOrder(plan, _whole(config["round"]), _weights(content[ARRAYS]), receipt)
 
 
 def pack_reply(reply: TrainReply, order: Message) -> Message:
@@ -68,12 +73,10 @@ def pack_reply(reply: TrainReply, order: Message) -> Message:
 
 def unpack_reply(content: RecordDict) -> TrainReply:
     """Raises IntegrityError where the message is no reply of a site."""
-    try:
+    with _reading("reply of a site"):
         config = content[CONFIG]
         round_number, refusal = (_whole(config[key]) for key in ("round", "refusal"))
         return TrainReply(_digest(config["plan"]), round_number, _weights(content[ARRAYS]), refusal)
-    except (KeyError, TypeError, ValueError):
-        raise IntegrityError("a message that is no reply of a site") from None
 
 
 def pack_fields(plan: str, fields: Fields) -> RecordDict:
@@ -86,11 +89,9 @@ def unpack_fields(content: RecordDict) -> tuple[str, Fields]:
 
     A field could hold text otherwise, and text could be a record's.
     """
-    try:
+    with _reading("question, nor an answer"):
         fields = dict(content[CONFIG])
         plan = _digest(fields.pop("plan"))
-    except (KeyError, TypeError, ValueError):
-        raise IntegrityError("a message that is no question, nor an answer") from None
     parts = (part for value in fields.values() for part in (value if isinstance(value, list) else [value]))
     if not all(isinstance(part, int | bytes) for part in parts):
         raise IntegrityError("a message that holds more than numbers and bytes")
@@ -102,13 +103,35 @@ def _arrays(weights: Mapping[str, NDArray[np.float32]]) -> ArrayRecord:
 
 
 def _weights(record: ArrayRecord) -> Weights:
-    return {name: array.numpy() for name, array in record.items()}
+    found = {name: array.numpy() for name, array in record.items()}
+    if not all(isinstance(array, np.ndarray) and array.dtype == np.float32 for array in found.values()):
+        raise TypeError("no arrays of floats")
+    return found
+
+
+@contextmanager
+def _reading(what: str) -> Iterator[None]:
+    """What reading another's bytes raises depends on the bytes: all of it says that they are none of what was wanted.
+
+    Raises:
+        IntegrityError: in the place of any error.
+    """
+    try:
+        yield
+    except Exception:
+        raise IntegrityError(f"a message that is no {what}") from None
 
 
 def _digest(raw: object) -> str:
-    if not isinstance(raw, bytes) or len(raw) != DIGEST_BYTES:
+    if len(_bytes(raw)) != DIGEST_BYTES:
         raise ValueError("no digest")
-    return raw.hex()
+    return _bytes(raw).hex()
+
+
+def _bytes(raw: object) -> bytes:
+    if not isinstance(raw, bytes):
+        raise TypeError("no bytes")
+    return raw
 
 
 def _whole(raw: object) -> int:

@@ -5,8 +5,9 @@ from __future__ import annotations
 import json
 from decimal import Decimal
 from pathlib import Path
+from typing import Annotated
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 
 from federated.aggregation import Rule, optimizer_named, rule_named
 from policies.errors import TrainingError
@@ -15,6 +16,18 @@ from policies.policy import Aggregation, Federation, Training
 from policies.releases import PATIENT_COUNT, GaussianRelease, PoissonSampled, Release
 
 _DECIMAL = r"^\d+(\.\d+)?(e-\d+)?$"
+LARGEST_SHARE = Decimal("0.75")  # of one site in a secure sum: with more, the sum would be that site's update
+LARGEST_RATIO = 10  # between what a patient of one site counts in a secure sum, and one of another
+
+
+def _printable(text: str) -> str:
+    """A plan is shown to whoever approves it: no character of it may move a cursor or hide other words."""
+    if not text.isprintable():
+        raise ValueError("holds characters that cannot be printed")
+    return text
+
+
+_Shown = Annotated[str, Field(min_length=1, max_length=300), AfterValidator(_printable)]
 
 
 class SiteShare(BaseModel):
@@ -28,7 +41,7 @@ class SiteShare(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    name: str
+    name: _Shown
     patients: int = Field(ge=1)
     weight: str = Field(pattern=_DECIMAL)
 
@@ -51,13 +64,13 @@ class Plan(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    study: str = Field(min_length=1)
-    encoder: str
-    encoder_sha256: str
-    labels: tuple[str, ...] = Field(min_length=2)
-    label_titles: dict[str, str] = {}
-    label_source: str
-    label_mapping: dict[str, str] = {}
+    study: _Shown
+    encoder: _Shown
+    encoder_sha256: _Shown
+    labels: tuple[_Shown, ...] = Field(min_length=2)
+    label_titles: dict[_Shown, _Shown] = {}
+    label_source: _Shown
+    label_mapping: dict[_Shown, _Shown] = {}
     multi_label: bool = False
     trained_layers: int = Field(default=1, ge=0)
     lora_rank: int = Field(default=8, ge=1)
@@ -145,8 +158,12 @@ class Plan(BaseModel):
             f"clipped to norm {self.clip}.\n"
             f"Noise of {self.sigma} times that norm is added here, before anything leaves; delta is {self.delta}.\n"
             f"{self.rule.words} A round needs updates of {self.needed} sites.\n{self._end_in_words()}"
+            f"Sites, declared patients and weights: {self._sites_in_words()}.\n"
             f"Plan {self.digest[:16]}."
         )
+
+    def _sites_in_words(self) -> str:
+        return ", ".join(f"{share.name} {share.patients} ({share.weight})" for share in self.sites)
 
     def _end_in_words(self) -> str:
         if not self.patience:
@@ -191,7 +208,30 @@ def check_caps(plan: Plan, caps: Training, federation: Federation) -> None:
     if plan.patience and not plan.validation_sha256:
         raise TrainingError("the plan ends early by a score, and does not say of which public notes")
     plan.rule.check(plan.needed)
+    if plan.is_secure:
+        _check_hidden(plan)
     optimizer_named(plan.server)
+
+
+def _check_hidden(plan: Plan) -> None:
+    """Raises TrainingError where a sum under masks would be little else than one site's own update.
+
+    Declared patients divide an update as weights multiply it, so both are held together.
+    """
+    weights = {share.name: Decimal(share.weight) for share in plan.sites}
+    largest = max(weights, key=lambda name: weights[name])
+    if weights[largest] > LARGEST_SHARE:
+        raise TrainingError(
+            f"'{largest}' has {weights[largest]} of the weight, so a secure sum would not hide its update",
+            f"Let no site have more than {LARGEST_SHARE}, or take another aggregation.",
+        )
+    counts = {share.name: weights[share.name] / share.patients for share in plan.sites}
+    if max(counts.values()) > LARGEST_RATIO * min(counts.values()):
+        raise TrainingError(
+            f"a patient of one site would count over {LARGEST_RATIO} times as much as one of another, so a secure sum "
+            "would not hide the update of that site",
+            "Weigh the sites by their patients.",
+        )
 
 
 def read_plan(path: Path) -> Plan:

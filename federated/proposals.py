@@ -7,7 +7,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from federated.approval import approved
+from federated.approval import is_prepared, still_holding
 from federated.count import count_patients
 from federated.parties import check_known, parties_of
 from federated.plan import Plan
@@ -95,8 +95,9 @@ def proposed(site: Site, digest: str = "") -> Plan:
 
 
 def is_approved(site: Site, digest: str) -> bool:
+    """Whether a run of a plan can begin here: its approval still holds, and the cohort is prepared for it."""
     try:
-        return approved(site, digest).policy == site.guard.policy.digest
+        return is_prepared(site, still_holding(site, digest))
     except TrainingError:
         return False
 

@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import fcntl
+import os
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from functools import partial
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -14,8 +19,9 @@ from safetensors.numpy import save
 
 from federated.aggregation import Weights
 from federated.aggregation.early_stop import EarlyStop, PublicScore, no_score
+from federated.asking import Answers, Asking, Refused, read_fields, read_update
 from federated.exchange import Directory, Exchange
-from federated.messages import Fields, TrainOrder, pack_fields, pack_order, unpack_fields, unpack_reply
+from federated.messages import Fields, TrainOrder, pack_fields, pack_order
 from federated.plan import Plan
 from federated.progress import Finished, RoundDone, keep_round, last_finished, next_attempt, weights_after
 from federated.questions import RECEIPT
@@ -24,10 +30,10 @@ from federated.secagg import Quantiser, Session, known_keys
 from federated.secagg.messages import SumStep
 from federated.server_round import aggregate, largest_norm_bound, server_of
 from federated.server_sum import Summed, secure_sum
-from federated.witnessing import Question, cosign_all
-from policies.errors import ConfideError, IntegrityError, TrainingError
+from federated.witnessing import Question, check_answer, cosign_all, no_answer
+from policies.errors import ConfideError, TrainingError
 from policies.events import Event
-from policies.files import sha256_hex
+from policies.files import sha256_hex, storage_errors
 from policies.guard import Server
 from policies.keys import PublicKey
 
@@ -83,9 +89,13 @@ class Rounds:
     ) -> None:
         self._server, self._plan, self._federation, self._watch = server, plan, federation, watch
         self._tries, self._stop = tries, EarlyStop(score, plan.patience)
-        last = last_finished(server, plan) or Finished(0, weights, {})
+        self._start = weights
+        self._resume()
+
+    def _resume(self) -> None:
+        last = last_finished(self._server, self._plan) or Finished(0, self._start, {})
         self.done = last.round
-        self._steps = server_of(plan, last.weights, last.memory or None)
+        self._steps = server_of(self._plan, last.weights, last.memory or None)
 
     @property
     def weights(self) -> Weights:
@@ -95,22 +105,27 @@ class Rounds:
         """Every round that is left, or fewer where the plan ends early; then the sites sign each other's tree heads.
 
         Raises:
-            TrainingError: too few sites answered, or one refused that the plan needs.
+            TrainingError: too few sites answered, one refused that the plan needs, or another process runs the plan.
         """
+        with _only_one(self._server.home.run(self._plan.digest)):
+            self._run(grid)
+
+    def _run(self, grid: Grid) -> None:
+        self._resume()
         if self.done:
-            self._hand_out(Exchange(grid, self._federation.find), self.done)  # it may not have reached all
+            self._hand_out(self._asking(grid, self.done), self.done)  # it may not have reached all
         ended = any(
             self._stop.after(number, weights_after(self._server, self._plan.digest, number))
             for number in range(1, self.done + 1)
         )
         while not ended and self.done < self._plan.rounds:
-            self._round(Exchange(grid, self._federation.find), self.done + 1)
+            self._round(self._asking(grid, self.done + 1), self.done + 1)
             ended = self._stop.after(self.done, self.weights)
-        self._cosign(Exchange(grid, self._federation.find))
+        self._cosign(self._asking(grid, self.done))
 
-    def _round(self, exchange: Exchange, number: int) -> None:
+    def _round(self, asking: Asking, number: int) -> None:
         began, start = time.monotonic(), sha256_hex(save(self.weights))
-        gathered = self._gather(exchange, number)
+        gathered = self._gather(asking, number)
         weights = self._steps.step(gathered.gradient)
         receipt = Receipt(
             plan=self._plan.digest,
@@ -130,20 +145,20 @@ class Rounds:
             seconds=time.monotonic() - began,
             waited=gathered.there - began,
             sites=tuple(sorted(gathered.inputs)),
-            sent=exchange.sent,
-            received=exchange.received,
+            sent=asking.exchange.sent,
+            received=asking.exchange.received,
         )
         keep_round(self._server, Finished(number, weights, self._steps.memory), receipt, done)
         self.done = number
-        self._hand_out(exchange, number)
+        self._hand_out(asking, number)
         self._watch(done)
 
-    def _gather(self, exchange: Exchange, number: int) -> _Gathered:
+    def _gather(self, asking: Asking, number: int) -> _Gathered:
         """Raises TrainingError where no try brought enough sites together."""
         for left in reversed(range(self._tries)):
             try:
-                sent, there = self._train(exchange, number), time.monotonic()
-                found = self._summed(exchange, number) if self._plan.is_secure else self._aggregated(sent)
+                sent, there = self._train(asking, number), time.monotonic()
+                found = self._summed(asking, number) if self._plan.is_secure else self._aggregated(sent)
                 return replace(found, there=there)
             except _TryAgain as error:
                 if not left:
@@ -151,50 +166,51 @@ class Rounds:
                 self._failed(number, error.message)
         raise AssertionError
 
-    def _train(self, exchange: Exchange, number: int) -> dict[str, Weights]:
+    def _train(self, asking: Asking, number: int) -> dict[str, Weights]:
         """What each site that follows the order sends: its noisy gradient, or nothing yet under secure aggregation."""
-        order = pack_order(TrainOrder(self._plan.digest, number, self.weights))
-        answers = self._ask(
-            exchange, "train", dict.fromkeys(self._names, order), self._plan.round_seconds, self._plan.needed
+        like = {} if self._plan.is_secure else self.weights
+        order = pack_order(TrainOrder(self._plan.digest, number, self.weights, self._receipt(number - 1)))
+        answers = asking.ask(
+            "train",
+            dict.fromkeys(self._names, order),
+            partial(read_update, plan=self._plan.digest, round_number=number, like=like),
+            seconds=self._plan.round_seconds,
+            enough=self._plan.needed,
         )
-        sent, refusals = dict[str, Weights](), dict[str, int]()
-        for name, content in answers.items():
-            reply = unpack_reply(content)
-            if (reply.plan, reply.round) != (self._plan.digest, number) and not reply.refusal:
-                raise IntegrityError(f"round {number}: '{name}' answers to another plan or round")
-            if reply.refusal:
-                refusals[name] = reply.refusal
-                self._failed(number, f"'{name}' refused (code {reply.refusal})")
-            else:
-                sent[name] = reply.gradient
-        if len(sent) < self._plan.needed:
-            for name, code in refusals.items():
+        self._check_enough(number, answers)
+        return dict(answers.given)
+
+    def _check_enough(self, number: int, answers: Answers[Weights]) -> None:
+        """Raises TrainingError where fewer sites than the plan needs sent an update; to try again, if none refused."""
+        if len(answers.given) >= self._plan.needed:
+            return
+        for name, fault in answers.faults.items():
+            if isinstance(fault, Refused):
                 raise TrainingError(
-                    f"round {number}: site '{name}' refused (code {code})",
+                    f"round {number}: site '{name}' {fault.message}",
                     f"The reason stands in the audit log of '{name}'.",
                 )
-            raise _TryAgain(
-                f"round {number}: {len(sent)} of {len(self._names)} sites answered, and the plan needs "
-                f"{self._plan.needed}",
-                "Look into the log of a site that is missing; the same command goes on after the last finished round.",
-            )
-        return sent
+        why = "".join(f"; '{name}': {fault.message}" for name, fault in answers.faults.items())
+        raise _TryAgain(
+            f"round {number}: {len(answers.given)} of {len(self._names)} sites answered, and the plan needs "
+            f"{self._plan.needed}{why}",
+            "Look into the log of a site that is missing; the same command goes on after the last finished round.",
+        )
 
     def _aggregated(self, sent: Mapping[str, Weights]) -> _Gathered:
         found = aggregate(self._plan, sent)
         inputs = {name: sha256_hex(save(gradient)) for name, gradient in sent.items()}
         return _Gathered(found.gradient, inputs, shortened=found.shortened, left_out=found.left_out)
 
-    def _summed(self, exchange: Exchange, number: int) -> _Gathered:
+    def _summed(self, asking: Asking, number: int) -> _Gathered:
         """One attempt at a secure sum of what the sites keep."""
         session = self._session(number)
         place = {"round": number, "attempt": session.attempt}
 
         def ask(step: SumStep, asked: Mapping[str, Mapping[str, Any]]) -> Mapping[str, Fields]:
             contents = {name: self._packed({**fields, **place}) for name, fields in asked.items()}
-            answers = self._ask(exchange, f"query.{step}", contents, self._plan.round_seconds, session.threshold)
-            found = {name: unpack_fields(content)[1] for name, content in answers.items()}
-            return {name: fields for name, fields in found.items() if "refusal" not in fields}
+            limits = {"seconds": self._plan.round_seconds, "enough": session.threshold}
+            return asking.ask(f"query.{step}", contents, self._read, **limits).given
 
         try:
             summed = secure_sum(session, ask, lambda why: self._failed(number, why))
@@ -227,29 +243,38 @@ class Rounds:
             at += like.size
         return found
 
-    def _hand_out(self, exchange: Exchange, number: int) -> None:
+    def _hand_out(self, asking: Asking, number: int) -> None:
         """The receipt to every site that is there; one that refuses it says so by its code, and that is logged."""
-        document = self._server.home.receipt(self._plan.digest, number).read_bytes()
-        content = self._packed({"round": number, "document": document})
-        answers = self._ask(exchange, f"query.{RECEIPT}", dict.fromkeys(self._names, content), _PATIENCE_S, 0)
-        for name, answer in answers.items():
-            if code := unpack_fields(answer)[1].get("refusal"):
-                self._failed(number, f"'{name}' refused the receipt (code {code})")
+        content = self._packed({"round": number, "document": self._receipt(number)})
+        asking.ask(f"query.{RECEIPT}", dict.fromkeys(self._names, content), self._read, seconds=_PATIENCE_S, enough=0)
 
-    def _cosign(self, exchange: Exchange) -> None:
+    def _receipt(self, number: int) -> bytes:
+        return self._server.home.receipt(self._plan.digest, number).read_bytes() if number else b""
+
+    def _cosign(self, asking: Asking) -> None:
         """Let the sites sign each other's tree heads; what is missing is logged, and undoes no training."""
+        left = list(self._names)
 
         def ask(question: Question, asked: Sequence[Fields]) -> list[Fields]:
+            """A site that gave no answer is asked no more."""
             contents = {name: self._packed(fields) for name, fields in zip(self._names, asked, strict=True)}
-            answers = self._ask(exchange, f"query.{question}", contents, _PATIENCE_S, 0)
-            return [unpack_fields(answers[name])[1] for name in self._names]
+            given = asking.ask(
+                f"query.{question}",
+                {name: contents[name] for name in left},
+                lambda content: check_answer(question, len(asked), self._read(content)),
+                seconds=_PATIENCE_S,
+                enough=0,
+            ).given
+            left[:] = given
+            return [given.get(name, no_answer(question, len(asked))) for name in self._names]
 
-        try:
-            missing = cosign_all(self._plan, ask)
-        except (ConfideError, LookupError, ValueError) as error:
-            missing = {name: [type(error).__name__] for name in self._names}
+        missing = cosign_all(self._plan, ask)
+        missing |= {name: missing.get(name, []) for name in self._names if name not in left}
         if missing:
             self._server.guard.record(Event.WITNESS_REFUSED, plan=self._plan.digest, missing=missing)
+
+    def _read(self, content: RecordDict) -> Fields:
+        return read_fields(content, self._plan.digest)
 
     @property
     def _names(self) -> list[str]:
@@ -258,17 +283,8 @@ class Rounds:
     def _packed(self, fields: Fields) -> RecordDict:
         return pack_fields(self._plan.digest, fields)
 
-    def _ask(
-        self,
-        exchange: Exchange,
-        kind: str,
-        contents: Mapping[str, RecordDict],
-        seconds: float,
-        enough: int,
-    ) -> dict[str, RecordDict]:
-        """The answers of those that gave one."""
-        answers = exchange.ask(kind, contents, seconds, enough)
-        return {name: content for name, content in answers.items() if content is not None}
+    def _asking(self, grid: Grid, number: int) -> Asking:
+        return Asking(Exchange(grid, self._federation.find), partial(self._failed, number))
 
     def _failed(self, number: int, reason: str) -> None:
         self._server.guard.record(Event.ROUND_FAILED, plan=self._plan.digest, round=number, reason=reason)
@@ -276,6 +292,25 @@ class Rounds:
 
 class _TryAgain(TrainingError):
     """Too few sites took part this time."""
+
+
+@contextmanager
+def _only_one(folder: Path) -> Iterator[None]:
+    """Holds the folder of a run, until the process ends at the latest; raises TrainingError where another does."""
+    with storage_errors(folder):
+        folder.mkdir(parents=True, exist_ok=True)
+        handle = os.open(folder, os.O_RDONLY)
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        os.close(handle)
+        raise TrainingError(
+            "this plan is being trained already", "Wait until that command has ended, or end it and run this one again."
+        ) from None
+    try:
+        yield
+    finally:
+        os.close(handle)
 
 
 def build_server_app(rounds: Rounds) -> ServerApp:

@@ -34,21 +34,29 @@ def check_receipt(site: Site, plan: Plan, round_number: int, document: bytes) ->
         site.guard.record(Event.RECEIPT_CHECKED, plan=plan.digest, round=round_number, **facts)
 
 
-def check_start(site: Site, plan: Plan, round_number: int, weights: str) -> None:
+def check_start(site: Site, plan: Plan, round_number: int, weights: str, receipt: bytes) -> None:
     """The weights that a round starts from are those of the last receipt, and the same whenever it is asked again.
 
     Args:
         weights: their SHA-256.
+        receipt: of the round before, as it came with the order; it is checked and kept, if it was not before.
 
     Raises:
-        IntegrityError: they are others: the server may show different models to different sites.
+        IntegrityError: they are others, or there is no receipt to tell: the server may show different models to
+            different sites.
     """
+    if round_number > 1 and receipt:
+        check_receipt(site, plan, round_number - 1, receipt)
     start, before = site.home.start(plan.digest, round_number), site.home.receipt(plan.digest, round_number - 1)
     known = {start.read_text("ascii")} if start.exists() else set()
     if before.exists():
         known.add(read_receipt(parties_of(site).server, before.read_bytes()).model)
-    if known - {weights}:
+    reason = ""
+    if round_number > 1 and not before.exists():
+        reason = f"round {round_number} comes without the receipt of the round before"
+    elif known - {weights}:
         reason = f"round {round_number} does not start from the model that the server showed before"
+    if reason:
         site.guard.record(Event.RUN_REFUSED, plan=plan.digest, round=round_number, reason=reason)
         raise IntegrityError(reason, "Ask the server's administrator; nothing was spent for this order.")
     if not start.exists():

@@ -27,7 +27,7 @@ from clinical.manifest import MANIFEST, read_manifest
 from clinical.start import start_classifier
 from clinical.states import read_states, write_states
 from federated.aggregation import Weights
-from federated.approval import in_force
+from federated.approval import in_force, mark_prepared
 from federated.cohort import check_cohort, training_part
 from federated.messages import TrainOrder, TrainReply
 from federated.plan import Plan, check_caps
@@ -42,10 +42,12 @@ from policies.files import OWNER_ONLY, canonical_json, file_sha256, sha256_hex, 
 from policies.guard import Site
 from privacy.consent_book import refused
 from privacy.encoders import find_encoder
-from privacy.training.budget import one_training, spending
+from privacy.training.budget import one_training, open_ledger, spending
 from privacy.training.dp_certificate import PUBLIC_CHECK
 from privacy.training.dpsgd import Rows, check_gradients
 from privacy.training.randomness import SecureRandom
+
+MOST_LOST = 2  # updates of one round that were paid for and never kept
 
 _PUBLIC_ROWS = 4
 
@@ -92,6 +94,7 @@ def prepare(
     states = patient_states(dataset, classifier, count=counted, advance=advance)
     write_states(site.home.cache(plan.digest), site.keys.wrapping, states)
     site.guard.record(Event.COHORT_PREPARED, plan=plan.digest, patients=len(states), checks=[PUBLIC_CHECK])
+    mark_prepared(site, approval)
 
 
 def _check_cache(site: Site, classifier: Classifier, windows: int) -> None:
@@ -121,8 +124,9 @@ def train_round(site: Site, order: TrainOrder) -> TrainReply:
     if not 1 <= order.round <= plan.rounds:
         raise TrainingError(f"round {order.round} of a plan with {plan.rounds}")
     with one_training(site):
-        check_start(site, plan, order.round, sha256_hex(save(order.weights)))
+        check_start(site, plan, order.round, sha256_hex(save(order.weights)), order.receipt)
         if not kept.exists():
+            _refuse_lost(site, plan, order.round)
             random = site_random(site, plan.digest, order.round)
             with spending(site, plan.digest, order.round, plan.release_of_round(), random.source):
                 ready = _ready(site, plan, order.weights)
@@ -130,6 +134,21 @@ def train_round(site: Site, order: TrainOrder) -> TrainReply:
         update = kept.read_bytes()
         log_release(site, plan.digest, order.round, sha256_hex(update), **plan.protections)
     return TrainReply(plan.digest, order.round, {} if plan.is_secure else load(update))
+
+
+def _refuse_lost(site: Site, plan: Plan, number: int) -> None:
+    """Each step that is killed costs its budget anew; more than was agreed to is not spent unasked.
+
+    Raises:
+        TrainingError: a round was paid too often.
+    """
+    bookings = open_ledger(site).bookings()
+    lost = sum(one.plan == plan.digest and one.round == number and one.counts for one in bookings)
+    if lost >= MOST_LOST:
+        raise TrainingError(
+            f"round {number} was paid {lost} times and its update was lost each time",
+            "Find out what kills the process (memory, most likely), and start a new study.",
+        )
 
 
 @dataclass(frozen=True)

@@ -18,7 +18,7 @@ from safetensors.numpy import save
 
 from clinical.classifier import model_weights, trained_weights
 from clinical.labels import LabelRule
-from federated.approval import approve, left_to_release
+from federated.approval import approve, check_plan, left_to_release
 from federated.count import FEWEST, count_patients
 from federated.plan import Plan, SiteShare
 from federated.progress import RoundDone
@@ -71,6 +71,8 @@ def draft_plan(cohorts: Sequence[Cohort], rule: LabelRule, settings: StudySettin
     """
     delta = min(cohort.site.guard.policy.training.delta for cohort in cohorts)
     draft = plan_with(settings, rule, delta, shares({cohort.site.name: FEWEST for cohort in cohorts}))
+    for cohort in cohorts:
+        check_plan(cohort.site, draft, cohort.data)
     counted = {cohort.site.name: count_patients(cohort.site, draft, cohort.data) for cohort in cohorts}
     return draft.model_copy(update={"sites": shares(counted)})
 

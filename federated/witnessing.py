@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from enum import StrEnum
+from typing import Any
 
 from federated.messages import Fields
 from federated.plan import Plan
@@ -43,25 +44,42 @@ def answer(site: Site, plan: Plan, question: Question, fields: Fields) -> Fields
         raise IntegrityError("a message that is no question about tree heads") from None
 
 
+def no_answer(question: Question, sites: int) -> Fields:
+    """What stands for a site that gives none: no tree head of its own, and no signature of another's."""
+    numbers, signatures = [0] * sites, [b""] * sites
+    table: Mapping[Question, Fields] = {
+        Question.SEEN: {"seen": numbers, "asked": numbers},
+        Question.HEAD: {"size": 0, "root": b"", "signature": b"", "proof": signatures},
+        Question.COSIGN: {"signature": signatures},
+        Question.ATTACH: {},
+    }
+    return table[question]
+
+
+def check_answer(question: Question, sites: int, fields: Fields) -> Fields:
+    """The fields; raises IntegrityError where they are not those of an answer to the question."""
+    like = no_answer(question, sites)
+    if fields.keys() != like.keys() or not all(_is_like(fields[key], like[key]) for key in like):
+        raise IntegrityError("an answer that is none to a question about tree heads")
+    return fields
+
+
+def _is_like(value: Any, like: Any) -> bool:
+    if isinstance(like, list):
+        return isinstance(value, list) and len(value) == len(like) and all(map(_is_like, value, like))
+    return isinstance(value, type(like)) and not (isinstance(value, int) and value < 0)
+
+
 def cosign_all(plan: Plan, ask: Callable[[Question, Sequence[Fields]], Sequence[Fields]]) -> dict[str, list[str]]:
     """The server's side: lead the sites through the four questions.
 
     Args:
-        ask: hands each site its fields and returns their answers, all in the order of the plan's sites.
+        ask: hands each site its fields and returns their answers, as `check_answer` wants them, all in the order of the
+            plan's sites.
 
     Returns:
         For each log the witnesses that its policy names and that did not sign.
-
-    Raises:
-        IntegrityError: an answer is not one to the question.
     """
-    try:
-        return _cosign_all(plan, ask)
-    except (KeyError, TypeError, IndexError):
-        raise IntegrityError("an answer that is none to a question about tree heads") from None
-
-
-def _cosign_all(plan: Plan, ask: Callable[[Question, Sequence[Fields]], Sequence[Fields]]) -> dict[str, list[str]]:
     names, places = [share.name for share in plan.sites], range(len(plan.sites))
     seen = ask(Question.SEEN, [{} for _ in places])
     heads = ask(Question.HEAD, [{"old": [seen[witness]["seen"][log] for witness in places]} for log in places])
@@ -103,18 +121,20 @@ def _cosign(site: Site, names: Sequence[str], fields: Fields) -> Fields:
     known = _peers(site)
     witness, signatures = Witness(site, known), list[bytes]()
     for log, name in enumerate(names):
-        signature = b""
-        if name in known:
-            head = Checkpoint(name, fields["size"][log], _sized(fields["root"][log], _HASH_BYTES))
-            note = _note(head, known[name], fields["signature"][log])
-            asked = Submission(fields["old"][log], _hashes(fields["proof"][log]), note)
-            try:
-                line = witness.cosign(asked)
-                signature = signature_in(head.text() + b"\n" + line, Verifier(site.keys.public, Kind.COSIGNATURE))
-            except WitnessRefused:  # the own log says why
-                pass
-        signatures.append(signature)
+        shown = {key: fields[key][log] for key in ("size", "root", "signature", "old", "proof")}
+        there = name in known and shown["signature"]
+        signatures.append(_signature(site, witness, name, known[name], shown) if there else b"")
     return {"signature": signatures}
+
+
+def _signature(site: Site, witness: Witness, log: str, key: PublicKey, shown: Fields) -> bytes:
+    """Over another's tree head; none where it is not fit to be signed, which leaves out that log alone."""
+    try:
+        head = Checkpoint(log, shown["size"], _sized(shown["root"], _HASH_BYTES))
+        line = witness.cosign(Submission(shown["old"], _hashes(shown["proof"]), _note(head, key, shown["signature"])))
+        return signature_in(head.text() + b"\n" + line, Verifier(site.keys.public, Kind.COSIGNATURE))
+    except (WitnessRefused, IntegrityError):  # the own log says why a witness refused
+        return b""
 
 
 def _attach(site: Site, names: Sequence[str], fields: Fields) -> Fields:
@@ -122,9 +142,9 @@ def _attach(site: Site, names: Sequence[str], fields: Fields) -> Fields:
     head = Checkpoint(site.name, fields["size"], _sized(fields["root"], _HASH_BYTES))
     given = zip(names, fields["cosignature"], strict=True)
     lines = [
-        line_of(Verifier(known[name], Kind.COSIGNATURE), _sized(signature, _TIME_BYTES + _SIGNATURE_BYTES))
+        line_of(Verifier(known[name], Kind.COSIGNATURE), signature)
         for name, signature in given
-        if name in known and signature
+        if name in known and len(signature) == _TIME_BYTES + _SIGNATURE_BYTES
     ]
     if lines:
         attach(site, _note(head, site.keys.public, fields["signature"]), b"".join(lines))

@@ -11,13 +11,14 @@ import os
 import shutil
 import sqlite3
 import tarfile
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, closing
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from fcntl import LOCK_SH
 from importlib.metadata import version
 from pathlib import Path
+from typing import Any
 
 from policies.access import Action, Purpose
 from policies.audit import verify
@@ -38,12 +39,17 @@ _OF_PROCESSES = frozenset({"federation/logs", "federation/state.json", "federati
 
 @dataclass(frozen=True)
 class Backup:
-    """What a backup file holds of one holder: when it was made, and how many entries its log had."""
+    """What a backup file holds of one holder: when it was made, how many entries its log had, and its files' names."""
 
     holder: str
     made: str
     entries: int
-    files: int
+    files: tuple[str, ...]
+
+    @property
+    def open_secrets(self) -> tuple[str, ...]:
+        """Keys and secrets of processes that run unattended, which no passphrase protects."""
+        return tuple(name for name in self.files if "/federation/" in name and name.endswith((".key", ".secret")))
 
 
 def back_up(workspace: Workspace, holders: Sequence[Server | Site], out: Path) -> list[Backup]:
@@ -75,7 +81,7 @@ def back_up(workspace: Workspace, holders: Sequence[Server | Site], out: Path) -
         flush_folder(out.parent)
     digest = file_sha256(out)
     for holder, one in zip(holders, found, strict=True):
-        holder.guard.record(Event.BACKUP_MADE, sha256=digest, entries=one.entries, files=one.files)
+        holder.guard.record(Event.BACKUP_MADE, sha256=digest, entries=one.entries, files=len(one.files))
     return found
 
 
@@ -87,40 +93,66 @@ def restore(
 ) -> list[Backup]:
     """Put back what a backup holds, once all of it was verified; nothing that is there is overwritten.
 
+    What was verified waits under a name of its own until the last of it stands in its place, so that a restore which
+    was killed goes on from there.
+
     Args:
         check: that a site's ledger and its log hold the same bookings (`privacy.training.budget.check_bookings`).
         heads: tree heads that others have seen; those that the hospitals of this workspace cosigned count as well.
 
     Raises:
         AccessDenied: by the policy in the backup, whoever asks may not manage keys.
-        InputError: a holder is here already, or a file that all share is another here.
+        InputError: a holder is here already, a file that all share is another here, or a head is of no log in it.
         IntegrityError: a file is not what was signed, a log does not verify, a ledger is behind its log, or a log is
             behind a tree head that somebody has seen.
     """
+    if not file.is_file():
+        raise InputError("there is no backup here", "Name the file that 'confide backup' wrote.", file=file)
+    verified = Workspace(workspace.root / f".restoring-{file_sha256(file)[:16]}")
+    with storage_errors(workspace.root):
+        if not verified.root.exists():
+            _verify(workspace, file, check, tuple(heads), verified.root)
+        found = [_backup_of(body) for body in _manifests(verified, workspace).values()]
+        homes = [_home(verified, one.holder).root for one in found]
+        for place in [*_missing(workspace, verified), *(home for home in homes if home.exists())]:
+            _moved(place, workspace.root / place.relative_to(verified.root))
+        shutil.rmtree(verified.root)
+    return found
+
+
+def _verify(
+    workspace: Workspace,
+    file: Path,
+    check: Callable[[SiteHome, PublicKey], None],
+    heads: Sequence[bytes],
+    verified: Path,
+) -> None:
+    """Unpack a backup, and give the folder its name once everything in it was verified; raises as `restore`."""
     staged = Workspace(workspace.root / ".restoring")
-    with storage_errors(workspace.root), ExitStack() as stack:
+    with ExitStack() as stack:
         shutil.rmtree(staged.root, ignore_errors=True)
         stack.callback(shutil.rmtree, staged.root, ignore_errors=True)
         staged.root.mkdir(parents=True, mode=0o700)
         found = _unpacked(file, staged)
+        logs = set()
         for one in found:
             home = _home(staged, one.holder)
             key = open_public(home.keys, home.name)
             view = look(home.audit, key)
+            logs.add(view.signed.origin)
             _refuse_existing(_home(workspace, one.holder), view)
             verify(home.audit, key)
             for note in (*_cosigned(workspace, home), *heads):
                 _refuse_behind(view, note)
             if isinstance(home, SiteHome):
                 check(home, key)
-        shared = [path for path in _shared(staged) if not _is_here(workspace, staged, path)]
+        _refuse_strange(heads, logs)
+        _missing(workspace, staged)
         for one in found:
             _opened(staged, one.holder).guard.record(
                 Event.BACKUP_RESTORED, sha256=file_sha256(file), made=one.made, entries=one.entries
             )
-        for place in (*shared, *(_home(staged, one.holder).root for one in found)):
-            _moved(place, workspace.root / place.relative_to(staged.root))
-    return found
+        _moved(staged.root, verified)
 
 
 def _add_all(
@@ -132,7 +164,7 @@ def _add_all(
         ledgers = [home.ledger] if isinstance(home, SiteHome) and home.ledger.exists() else []
         files = shared | {path: _add(archive, workspace, path) for path in _own(home) if path not in ledgers}
         files |= {path: _add(archive, workspace, path, _snapshot(path)) for path in ledgers}
-        body = {
+        body: dict[str, Any] = {
             "holder": home.name,
             "made": made,
             "confide": version("confide"),
@@ -141,7 +173,7 @@ def _add_all(
         }
         document = signed(holder.keys, _BACKUP, body)
         _add(archive, workspace, workspace.root / _MANIFESTS / f"{home.name}.json", document)
-        found.append(Backup(home.name, made, view.size, len(files)))
+        found.append(Backup(home.name, made, view.size, tuple(body["files"])))
     return found
 
 
@@ -188,22 +220,30 @@ def _unpacked(file: Path, staged: Workspace) -> list[Backup]:
                 archive.extract(member, staged.root, filter="data")
     except (tarfile.TarError, EOFError):
         raise IntegrityError(f"{file}: no backup, or one that was cut short") from None
-    except FileNotFoundError:
-        raise InputError("there is no backup here", "Name the file that 'confide backup' wrote.", file=file) from None
-    manifests = sorted((staged.root / _MANIFESTS).glob("*.json"))
-    signed_files, found = dict[str, str](), list[Backup]()
-    for path in manifests:
-        home = _home(staged, path.stem)
-        body = read_signed(path, _BACKUP, open_public(home.keys, home.name))
-        signed_files |= body["files"]
-        found.append(Backup(path.stem, body["made"], body["entries"], len(body["files"])))
-    there = {_name(staged, path): path for path in staged.root.rglob("*") if path.is_file() and path not in manifests}
+    bodies = _manifests(staged, staged)
+    signed_files = {name: digest for body in bodies.values() for name, digest in body["files"].items()}
+    inside = [path for path in staged.root.rglob("*") if path.is_file() and path.parent != staged.root / _MANIFESTS]
+    there = {_name(staged, path): path for path in inside}
     for name in sorted(signed_files.keys() | there.keys()):
         if name not in there or signed_files.get(name) != file_sha256(there[name]):
             raise IntegrityError(f"{file}: '{name}' is not what was signed", "Take another backup, if there is one.")
-    if not found:
+    if not bodies:
         raise IntegrityError(f"{file}: no backup, since nobody signed it")
-    return found
+    return [_backup_of(body) for body in bodies.values()]
+
+
+def _manifests(place: Workspace, moved: Workspace) -> dict[str, dict[str, Any]]:
+    """What each holder signed, by its key, which may have been moved already."""
+    bodies = {}
+    for path in sorted((place.root / _MANIFESTS).glob("*.json")):
+        here = _home(place, path.stem)
+        home = here if here.root.exists() else _home(moved, path.stem)
+        bodies[path.stem] = read_signed(path, _BACKUP, open_public(home.keys, home.name))
+    return bodies
+
+
+def _backup_of(body: Mapping[str, Any]) -> Backup:
+    return Backup(body["holder"], body["made"], body["entries"], tuple(body["files"]))
 
 
 def _refuse_existing(here: Home, view: LogView) -> None:
@@ -214,6 +254,16 @@ def _refuse_existing(here: Home, view: LogView) -> None:
             f"'{here.name}' is here already, with a log of {size} entries; the backup has {view.size}",
             f"Move {here.root} away if it is broken, and name its audit/checkpoint with --head.",
         )
+
+
+def _refuse_strange(heads: Iterable[bytes], logs: Collection[str]) -> None:
+    """A head of another log would say nothing, and whoever named it would believe that it was compared."""
+    for head in map(_head, heads):
+        if head.origin not in logs:
+            raise InputError(
+                f"'{head.origin}': a tree head of no log in this backup",
+                "Name the audit/checkpoint, or a witness's 'cosigned', of a hospital whose backup this is.",
+            )
 
 
 def _refuse_behind(view: LogView, note: bytes) -> None:
@@ -231,6 +281,11 @@ def _cosigned(workspace: Workspace, home: Home) -> list[bytes]:
     own = [home.cosigned] if isinstance(home, SiteHome) else []
     theirs = [site.witnessed / home.name / "cosigned" for site in workspace.sites()]
     return [path.read_bytes() for path in (*own, *theirs) if path.is_file()]
+
+
+def _missing(workspace: Workspace, staged: Workspace) -> list[Path]:
+    """The shared files of a backup that are not here yet; raises InputError where one is another here."""
+    return [path for path in _shared(staged) if not _is_here(workspace, staged, path)]
 
 
 def _is_here(workspace: Workspace, staged: Workspace, path: Path) -> bool:

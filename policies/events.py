@@ -68,7 +68,9 @@ class Event(StrEnum):
     NOTE_REVIEWED = "note.reviewed"
     CERTIFICATE_SIGNED = "certificate.signed"
     # training
+    NODE_KEY_MADE = "node_key.made"
     MEMBER_ADMITTED = "member.admitted"
+    MEMBER_DISMISSED = "member.dismissed"
     ROSTER_CONFIRMED = "roster.confirmed"
     COHORT_OFFERED = "cohort.offered"
     COHORT_PREPARED = "cohort.prepared"
@@ -87,6 +89,7 @@ class Event(StrEnum):
     MODEL_LOADED = "model.loaded"
     MODEL_CHOSEN = "model.chosen"
     MODEL_ROLLED_BACK = "model.rolled_back"
+    MODEL_CALIBRATED = "model.calibrated"
     NOTE_EXTRACTED = "note.extracted"
     NOTE_VIEWED = "note.viewed"
     EVALUATED = "evaluation.made"

@@ -171,8 +171,19 @@ class Witnesses(_Section):
 
 
 class Extraction(_Section):
+    """Which suggestions a clinician is shown.
+
+    Attributes:
+        smallest_words: what a note must have left without identifiers and what it denies.
+        conformal_level: share of notes whose conditions all lie in the set that is shown.
+        outside_quantile: share of the validated notes that lie no further out than a note may.
+    """
+
     smallest_probability: float = Field(ge=0, le=1)
     most_suggestions: int = Field(ge=1)
+    smallest_words: int = Field(default=30, ge=0)
+    conformal_level: float = Field(default=0.9, ge=0.5, lt=1)
+    outside_quantile: float = Field(default=0.99, ge=0.5, lt=1)
 
 
 class Audit(_Section):

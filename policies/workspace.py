@@ -5,7 +5,7 @@ WORKSPACE/
   access.cedar              who may do what, where the hospital writes its own
   sites/<site>/             what belongs to one hospital and never leaves it
     keys/ audit/ policies/ break-glass/ vault/ requests/ erasures/ reviews/ cache/ cosigned ledger.sqlite training.lock
-    problems/ plans/ proposals/ updates/ scores/ federation/
+    problems/ plans/ proposals/ updates/ scores/ calibrations/ federation/
   server/                   what belongs to the server
     keys/ audit/ policies/ drafts/ runs/ federation/
   models/<model>/           signed models, which both may read
@@ -273,6 +273,10 @@ class SiteHome(Home):
         """Encrypted hidden states of the frozen layers."""
         return self.root / _CACHE / checked_name(plan, "plan")
 
+    def prepared(self, plan: str) -> Path:
+        """Says for which approval the cache of a plan is whole."""
+        return self.cache(plan) / "prepared"
+
     def update(self, plan: str, round_number: int) -> Path:
         """A noisy update, kept before it is sent so that a retry sends the same bytes."""
         return self.root / "updates" / checked_name(plan, "plan") / f"round-{round_number:04d}.safetensors"
@@ -303,6 +307,14 @@ class SiteHome(Home):
     def model_in_use(self) -> Path:
         """Which model this site chose, signed."""
         return self.root / "model.json"
+
+    def calibration(self, model: str) -> Path:
+        """What this site's held-back patients say of a model, signed and sealed."""
+        return self.calibrations / f"{checked_name(model, 'model')}.sealed"
+
+    @property
+    def calibrations(self) -> Path:
+        return self.root / "calibrations"
 
     def scores(self, plan: str) -> Path:
         """The site's own losses and scores; they stay here."""

@@ -1,26 +1,24 @@
-"""Scores of ranked conditions on notes with labels: macro-F1 and precision at 1, with intervals by patient."""
+"""Scores of ranked conditions on notes with labels: ranking and calibration, with intervals by patient."""
 
 from __future__ import annotations
 
 import json
-import time
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from clinical.dataset import Dataset, read_dataset, split, target
+from clinical.dataset import Dataset
 from clinical.diagnosis import ConditionModel
+from clinical.evaluation.bootstrap import interval, resampled
+from clinical.evaluation.calibration import FEWEST_PATIENTS, CalibrationScores, cross_fitted
+from clinical.evaluation.held_back import held_back, read_all
 from policies.access import Action, Purpose
-from policies.errors import InputError
 from policies.events import Event
 from policies.guard import Site
-from privacy.consent_book import refused
-
-RESAMPLES = 1000
-_SEED = 0
 
 
 @dataclass(frozen=True)
@@ -43,6 +41,7 @@ class DiagnosisScores:
         interval: of precision at 1, 95 %, by bootstrap over patients.
         macro_f1_interval: of macro-F1, the same.
         commonest_precision_at_1: what always naming the commonest label of these notes would reach.
+        calibration: none where there are too few patients to calibrate.
     """
 
     patients: int
@@ -54,6 +53,7 @@ class DiagnosisScores:
     commonest_precision_at_1: float
     documents_per_second: float
     labels: Mapping[str, LabelScore]
+    calibration: CalibrationScores | None = None
 
     def to_json(self) -> str:
         """One line of JSON."""
@@ -68,34 +68,30 @@ def evaluate_held_back(site: Site, model: ConditionModel, folder: Path) -> Diagn
         InputError: no note of a held-back patient has a label.
     """
     site.guard.permit(Action.EVALUATE, Purpose.RESEARCH)
-    dataset = split(read_dataset(folder, model.rule), model.split_key, model.held_back)[1]
-    refusing = refused(site, Purpose.RESEARCH, dataset.patients)
-    dataset = dataset.only([patient for patient in dataset.patients if patient not in refusing])
-    scores = evaluate_diagnosis(model, dataset)
+    level = site.guard.policy.extraction.conformal_level
+    scores = evaluate_diagnosis(model, held_back(site, model, folder), level)
     site.guard.record(Event.EVALUATED, model=model.name, patients=scores.patients, notes=scores.notes)
     return scores
 
 
-def evaluate_diagnosis(model: ConditionModel, dataset: Dataset) -> DiagnosisScores:
-    """Read every note of a dataset with a model and score the ranking.
+def evaluate_diagnosis(model: ConditionModel, dataset: Dataset, level: float) -> DiagnosisScores:
+    """Read every note of a dataset as the clinician's notes are read, and score what comes of it.
+
+    Args:
+        level: of the sets.
 
     Raises:
         InputError: the dataset has no labelled note, or other labels than the model.
     """
-    if dataset.rule.labels != model.labels:
-        raise InputError("the data has other labels than the model", "Use the label file that the model was made with.")
-    notes = [(patient, note) for patient in dataset.patients for note in dataset.notes[patient]]
-    if not notes:
-        raise InputError("no note with one of the model's labels", "Check --label-source and the label file.")
-    began = time.perf_counter()
-    logits = model.logits([note.text for _, note in notes])
-    seconds = time.perf_counter() - began
-    truth = np.stack([target(note.labels, dataset.rule) > 0 for _, note in notes])
-    return score(logits, truth, [patient for patient, _ in notes], model.labels, seconds)
+    read = read_all(model, dataset)
+    scores = score(read.log_odds, read.truth, read.patients, model.labels, read.seconds)
+    if len(read.alone) < FEWEST_PATIENTS:
+        return scores
+    return replace(scores, calibration=cross_fitted(read.log_odds[read.alone], read.truth[read.alone], level))
 
 
 def score(
-    logits: NDArray[np.float32],
+    logits: NDArray[np.floating[Any]],
     truth: NDArray[np.bool_],
     patients: Sequence[str],
     labels: Sequence[str],
@@ -111,14 +107,14 @@ def score(
     first = truth[np.arange(len(truth)), logits.argmax(1)]
     given = _as_many_as(logits, truth.sum(1))
     groups = _rows_by_patient(patients)
-    samples = [np.concatenate([groups[pick] for pick in picks]) for picks in _resamples(len(groups))]
+    samples = resampled(groups)
     return DiagnosisScores(
         patients=len(groups),
         notes=len(truth),
         precision_at_1=float(first.mean()),
-        interval=_interval([float(first[rows].mean()) for rows in samples]),
+        interval=interval([float(first[rows].mean()) for rows in samples]),
         macro_f1=macro_f1(given, truth),
-        macro_f1_interval=_interval([macro_f1(given[rows], truth[rows]) for rows in samples]),
+        macro_f1_interval=interval([macro_f1(given[rows], truth[rows]) for rows in samples]),
         commonest_precision_at_1=float(truth.mean(0).max()),
         documents_per_second=len(truth) / seconds,
         labels={label: _label_score(given[:, k], truth[:, k]) for k, label in enumerate(labels)},
@@ -132,7 +128,7 @@ def macro_f1(given: NDArray[np.bool_], truth: NDArray[np.bool_]) -> float:
     return float((2 * right / np.maximum(given.sum(0) + truth.sum(0), 1))[occurs].mean())
 
 
-def _as_many_as(logits: NDArray[np.float32], counts: NDArray[np.int64]) -> NDArray[np.bool_]:
+def _as_many_as(logits: NDArray[np.floating[Any]], counts: NDArray[np.int64]) -> NDArray[np.bool_]:
     """The n most probable labels of each note that has n."""
     ranks = (-logits).argsort(1).argsort(1)
     return ranks < counts[:, None]
@@ -151,12 +147,3 @@ def _label_score(given: NDArray[np.bool_], truth: NDArray[np.bool_]) -> LabelSco
 def _rows_by_patient(patients: Sequence[str]) -> list[NDArray[np.int64]]:
     names = np.array(patients)
     return [np.flatnonzero(names == name) for name in sorted(set(patients))]
-
-
-def _resamples(groups: int) -> NDArray[np.int64]:
-    return np.random.default_rng(_SEED).integers(groups, size=(RESAMPLES, groups))
-
-
-def _interval(values: Sequence[float]) -> tuple[float, float]:
-    low, high = np.quantile(values, [0.025, 0.975])
-    return float(low), float(high)

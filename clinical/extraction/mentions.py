@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Literal
 
-Status = Literal["present", "negated", "uncertain", "historical", "family", "hypothetical"]
+Status = Literal["present", "negated", "uncertain", "historical", "family", "hypothetical", "conditional", "resolved"]
 Kind = Literal["problem", "finding", "medication", "test", "procedure", "anatomy"]
 
 
@@ -13,13 +13,18 @@ Kind = Literal["problem", "finding", "medication", "test", "procedure", "anatomy
 class Assertion:
     """Whether a mention is true of the patient now, and the words that say otherwise.
 
-    `cue` is the text of the deciding words (or of the section's heading), at `cue_start` to `cue_end` of the note.
+    `cue` is the text of the deciding words (or of the section's heading), at `cue_start` to `cue_end` of the note; they
+    speak of everything from `scope_start` to `scope_end`. `also` are the weaker statuses that other cues gave it: what
+    is denied may be past as well.
     """
 
     status: Status = "present"
     cue: str = ""
     cue_start: int | None = None
     cue_end: int | None = None
+    scope_start: int | None = None
+    scope_end: int | None = None
+    also: tuple[Status, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Sequence
 from functools import cache
 
 import spacy
@@ -60,11 +61,20 @@ def assert_phrase(sentence: str, start: int, end: int) -> Assertion:
     Raises:
         ValueError: the offsets do not lie within the sentence.
     """
-    if not 0 <= start < end <= len(sentence):
-        raise ValueError(f"start and end must satisfy 0 <= start < end <= {len(sentence)}")
+    return assert_phrases(sentence, [(start, end)])[0]
+
+
+def assert_phrases(text: str, spans: Sequence[tuple[int, int]]) -> tuple[Assertion, ...]:
+    """The assertions of the phrases at `spans` of a sentence or a whole note, in their order.
+
+    Raises:
+        ValueError: offsets do not lie within the text.
+    """
+    if not all(0 <= start < end <= len(text) for start, end in spans):
+        raise ValueError(f"start and end must satisfy 0 <= start < end <= {len(text)}")
     nlp = load_pipeline()
     with nlp.memory_zone():
-        doc = clinical_sentences(clinical_sections(nlp.make_doc(sentence)))
-        doc._.mentions = (Mention(start, end, sentence[start:end], "finding", ""),)
-        mention: Mention = nlp.get_pipe("clinical_assertion")(doc)._.mentions[0]
-    return mention.assertion
+        doc = clinical_sentences(clinical_sections(nlp.make_doc(text)))
+        doc._.mentions = tuple(Mention(start, end, text[start:end], "finding", "") for start, end in spans)
+        judged: tuple[Mention, ...] = nlp.get_pipe("clinical_assertion")(doc)._.mentions
+    return tuple(mention.assertion for mention in judged)

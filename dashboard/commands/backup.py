@@ -29,14 +29,17 @@ def backup(
 
     place = Workspace.existing(workspace)
     holders = [opened(place, home) for home in chosen_homes(place, site)]
-    for one in back_up(place, holders, out):
-        say(f"{one.holder}: {one.files} files, with a log of {one.entries} entries")
+    made = back_up(place, holders, out)
+    for one in made:
+        say(f"{one.holder}: {len(one.files)} files, with a log of {one.entries} entries")
     say(f"wrote {out}")
     if bare := [holder.home.name for holder in holders if kept_as(holder.home.ring) is Kept.FILE]:
         say(
             f"attention: the keys of {', '.join(bare)} are under no passphrase, so this file opens what they sealed; "
             "lock it away, or run 'confide keys protect' and back up anew"
         )
+    if secrets := [name for one in made for name in one.open_secrets]:
+        say(f"attention: the node's and the server's own keys lie open in it ({', '.join(secrets)}); lock it away")
 
 
 def restore(
@@ -49,7 +52,8 @@ def restore(
 ) -> None:
     """Put a backup back where nothing is, once every digest, signature, log and ledger in it was verified.
 
-    A ledger behind its log is refused, and a log behind a tree head that somebody has seen.
+    A ledger behind its log is refused, and a log behind a tree head that somebody has seen. Where it was interrupted,
+    the same command goes on.
 
     [dim]Example: confide restore confide-2026-11-22.tar --workspace /srv/confide/workspace[/]
     """
@@ -63,5 +67,5 @@ def restore(
             raise InputError("there is no tree head here", "Name a file 'checkpoint' or 'cosigned'.", file=path)
     place = Workspace.find(workspace)
     for one in restored(place, file, check_bookings, [path.read_bytes() for path in head or []]):
-        say(f"{one.holder}: {one.files} files of {one.made}, with a log of {one.entries} entries")
+        say(f"{one.holder}: {len(one.files)} files of {one.made}, with a log of {one.entries} entries")
     say(f"restored to {place.root}; what was done or spent after the backup is in neither ledger nor log")

@@ -2,19 +2,33 @@
 
 from __future__ import annotations
 
+from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from dashboard.commands.evaluate_extraction import assertions, sections
 from dashboard.options import JsonOption, WorkspaceOption
 from policies.errors import InputError
 
 if TYPE_CHECKING:
+    from clinical.evaluation.calibration import CalibrationScores
     from clinical.evaluation.diagnosis import DiagnosisScores
+    from clinical.evaluation.entities import EntityScores
     from clinical.evaluation.phi import PhiScores
 
-app = typer.Typer(no_args_is_help=True, help="Measure de-identification and ranked conditions.")
+app = typer.Typer(no_args_is_help=True, help="Measure de-identification, entities and ranked conditions.")
+app.command()(assertions)
+app.command()(sections)
+
+
+class Corpus(StrEnum):
+    """Corpora whose labels the entity tagger knows."""
+
+    bc5cdr = "bc5cdr"
+    ncbi = "ncbi"
+    maccrobat = "maccrobat"
 
 
 @app.command()
@@ -56,6 +70,50 @@ def show_phi(scores: PhiScores) -> None:
         f"precision {scores.precision:.3f}, F1 {scores.f1:.3f}, other words touched {scores.words_touched:.2%}, "
         f"notes with nothing left {scores.clean_notes:.1%}, {scores.documents_per_second:.1f} documents/s"
     )
+
+
+@app.command()
+def entities(
+    path: Annotated[Path, typer.Argument(help="A two-column IOB file, or a folder in brat's format.")],
+    corpus: Annotated[Corpus, typer.Option(help="Whose labels the file has.")],
+    as_json: JsonOption = False,
+) -> None:
+    """Precision, recall and F1 of the entity tagger on a marked corpus, spans and labels exact.
+
+    The tagger that ships was trained on what its model card names: measure it on other documents.
+
+    [dim]Example: confide evaluate entities --corpus bc5cdr devel.tsv --json[/]
+    """
+    from clinical.evaluation.entities import evaluate_entities
+
+    scores = evaluate_entities(corpus.value, path)
+    if as_json:
+        typer.echo(scores.to_json())
+    else:
+        show_entities(scores)
+
+
+def show_entities(scores: EntityScores) -> None:
+    from dashboard.console import say, table
+
+    rows = [("all", scores.overall), *scores.labels.items()]
+    table(
+        f"entities of {scores.corpus}, {scores.documents} documents",
+        ("label", "marked", "found", "precision", "recall", "F1", "95 %"),
+        [
+            (
+                name,
+                own.gold,
+                own.found,
+                f"{own.precision:.3f}",
+                f"{own.recall:.3f}",
+                f"{own.f1:.3f}",
+                f"{own.interval[0]:.3f}-{own.interval[1]:.3f}",
+            )
+            for name, own in rows
+        ],
+    )
+    say(f"{scores.documents_per_second:.1f} documents/s")
 
 
 @app.command()
@@ -110,4 +168,29 @@ def show_diagnosis(scores: dict[str, DiagnosisScores]) -> None:
     ]
     columns = ("site", "patients", "notes", "precision at 1", "95 %", "macro-F1", "commonest label", "notes/s")
     table("held-back patients", columns, rows)
+    show_calibration({site: own.calibration for site, own in scores.items()})
     say("these scores are not private releases: they stay at the hospital")
+
+
+def show_calibration(scores: dict[str, CalibrationScores | None]) -> None:
+    from dashboard.console import say, table
+
+    columns = ("site", "patients", "error", "95 %", "uncalibrated", "level", "coverage", "95 %", "labels in a set")
+    rows = [
+        (
+            site,
+            own.patients,
+            f"{own.error:.3f}",
+            f"{own.error_interval[0]:.3f}-{own.error_interval[1]:.3f}",
+            f"{own.uncalibrated_error:.3f}",
+            f"{own.level:g}",
+            f"{own.coverage:.3f}",
+            f"{own.coverage_interval[0]:.3f}-{own.coverage_interval[1]:.3f}",
+            f"{own.mean_set:.2f}",
+        )
+        for site, own in scores.items()
+        if own
+    ]
+    table("calibration: a note of each held-back patient, judged by what was fit on the others", columns, rows)
+    for site in (site for site, own in scores.items() if own is None):
+        say(f"{site}: too few held-back patients to judge a calibration")

@@ -15,7 +15,9 @@ from dashboard.options import JsonOption, SiteOption, WorkspaceOption, chosen_mo
 from policies.errors import InputError
 
 if TYPE_CHECKING:
-    from clinical.diagnosis import ConditionModel, Extraction
+    from collections.abc import Iterator
+
+    from clinical.diagnosis import ConditionModel, Extraction, Suggestion
     from policies.guard import Site
     from policies.workspace import Workspace
 
@@ -99,31 +101,52 @@ def ready_model(workspace: Workspace, site: Site, name: str | None = None) -> Co
 
 
 def as_data(text: str, found: Extraction) -> dict[str, object]:
-    """The extraction as JSON, evidence with its words."""
+    """The extraction as JSON, evidence with its words, and what it is for."""
+    from clinical.diagnosis import intended_use
+
     data = asdict(found)
     for suggestion in data["suggestions"]:
-        for evidence in suggestion["evidence"]:
+        for evidence in (*suggestion["evidence"], *suggestion["against"]):
             evidence["text"] = text[evidence["start"] : evidence["end"]]
-    return data
+            evidence["words"] = [text[start:end] for start, end in evidence["words"]]
+    return {"intended_use": intended_use(), **data}
 
 
 def show(text: str, found: Extraction) -> None:
     """Print facts and suggestions for people."""
+    from clinical.diagnosis import intended_use
     from dashboard.console import say, table
 
     table("what the note says", ("kind", "concept", "status", "because of", "details", "times"), _fact_rows(found))
     if not found.model:
         say("no conditions are ranked, since this workspace has no signed model yet: run 'confide train'")
         return
-    say(f"what the note may support (model {found.model}); for review by a professional, never a diagnosis")
+    say(f"what the note may support (model {found.model})")
+    say(intended_use())
+    if found.refusal or found.caution:
+        say(f"no suggestion: {found.refusal}" if found.refusal else found.caution)
+    for line in found.standing.in_words() if found.standing else ():
+        say(line)
     for suggestion in found.suggestions:
-        code = "" if suggestion.label == suggestion.title else f" ({suggestion.label})"
-        say(f"  {suggestion.probability:5.1%}  {suggestion.title}{code}")
-        for evidence in suggestion.evidence:
-            quotation = " ".join(text[evidence.start : evidence.end].split())
-            say(f'         {evidence.weight:+.2f}  "{quotation}"')
-    if not found.suggestions:
+        for line in _basis(text, suggestion):
+            say(line)
+    if not found.suggestions and not found.refusal:
         say("  none reaches the policy's smallest probability")
+
+
+def _basis(text: str, suggestion: Suggestion) -> Iterator[str]:
+    """A suggestion, and what speaks for it, what against, and what was not asked."""
+    code = "" if suggestion.label == suggestion.title else f" ({suggestion.label})"
+    mark = {None: "share", True: "in the set", False: ""}[suggestion.in_set]
+    yield f"  {suggestion.probability:5.1%}  {suggestion.title}{code}{f', {mark}' if mark else ''}"
+    for side, evidence in (("for", suggestion.evidence), ("against", suggestion.against)):
+        for one in evidence:
+            quotation = " ".join(text[one.start : one.end].split())
+            denied = f" (the note: {one.because})" if one.because else ""
+            yield f'         {side:9} {one.weight:+.2f}  "{quotation}"{denied}'
+    for asked in suggestion.not_asked:
+        would = "; if present, this would rank first" if asked.first else ""
+        yield f"         not asked {asked.weight:+.2f}  {asked.concept}{would}"
 
 
 def _fact_rows(found: Extraction) -> list[tuple[str, ...]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -74,3 +75,31 @@ def use(
     done = choose(opened, place, chosen_model(place, model))
     back = "goes back to" if done is Event.MODEL_ROLLED_BACK else "uses"
     say(f"'{opened.name}' {back} model {model}")
+
+
+@app.command()
+def calibrate(
+    model: Annotated[str, typer.Argument(metavar="MODEL", help="Its name, as 'confide models list' shows it.")],
+    data: Annotated[Path, typer.Argument(metavar="DEID", help="A folder that 'confide deid' wrote at this hospital.")],
+    workspace: WorkspaceOption = None,
+) -> None:
+    """Fit a model's probabilities, sets and refusals to a hospital's held-back patients. The result stays there.
+
+    [dim]Example: confide models calibrate 866947133e272a5b deid/north[/]
+    """
+    from clinical.diagnosis import ConditionModel
+    from clinical.evaluation.calibration import calibrate as calibrate_at
+    from dashboard.commands.train import open_cohort
+    from dashboard.console import say
+    from policies.workspace import Workspace
+
+    place = Workspace.existing(workspace)
+    cohort = open_cohort(place, data)
+    fitted = calibrate_at(cohort.site, ConditionModel(chosen_model(place, model)), data)
+    error, low, high = fitted.error
+    say(
+        f"model {model} is calibrated at '{cohort.site.name}' on {fitted.patients} held-back patients: expected "
+        f"calibration error {error:.3f} (95 %: {low:.3f} to {high:.3f}); sets at {fitted.level:.0%} hold between "
+        f"{fitted.coverage[0]:.0%} and {fitted.coverage[1]:.0%} of the time"
+    )
+    say("none of this is a release: it stays at this hospital, sealed, and goes into no model card")

@@ -217,15 +217,15 @@ def _say_plan(site: Site) -> None:
 
 
 def _say_refusal(site: Site) -> None:
-    """What this hospital refused last, as its log says; the server is told a code alone."""
+    """What this hospital refused last, or failed at, as its log says; the server is told a code alone."""
     from dashboard.console import say
     from policies.events import Event
     from policies.logview import look
 
     view = look(site.home.audit, site.keys.public)
-    refusals = (Event.PLAN_REFUSED, Event.RUN_REFUSED, Event.BUDGET_REFUSED)
+    refusals = (Event.PLAN_REFUSED, Event.RUN_REFUSED, Event.BUDGET_REFUSED, Event.ROUND_FAILED)
     for entry in [*view.entries(view.size - _RECENT)][::-1]:
-        if entry.event in refusals:
+        if entry.event in refusals and "reason" in entry.details:  # an error that is not ours has none
             say(f"refused {entry.time[:19].replace('T', ' ')} UTC: {entry.details['reason']}")
             return
 

@@ -19,7 +19,7 @@ CHECK_S = 3.0
 STARTING_S = 90.0
 PATIENCE = 6  # checks in a row that fail before a child is started anew
 LONGEST_WAIT_S = 60.0
-STEADY_S = 60.0  # a child that lived this long may fail again without waiting long
+STEADY_S = 20.0  # a child that lived this long may fail again without waiting long
 LOG_BYTES, LOG_FILES = 2_000_000, 5
 _COLOURS = re.compile(r"\x1b\[[0-9;]*m")
 

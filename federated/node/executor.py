@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from federated.node.bundle import approved_bundle
+from federated.node.pace import Pace
 from federated.node.supervise import stop_on_signals
 from federated.parties import SIMULATED_SITES
 from policies.errors import ConfideError
@@ -25,8 +26,7 @@ if TYPE_CHECKING:
     from flwr.app import Context, Message
     from flwr.supercore.runtime import RuntimeHttpClient
 
-_POLL_S = 0.2
-BEAT_S = 10  # after two that are missed, the SuperNode gives a message back to the server, and takes the next
+BEAT_S = 7  # after two that are missed, the SuperNode gives a message back to the server, and takes the next
 _ACQUIRE = "/flwr.proto.Runtime/AcquireTask"
 _NOTHING_IS_SAID = "the reason is in the site's own log"
 
@@ -64,11 +64,13 @@ def serve(site: Site, address: str, stop: threading.Event) -> None:
     )
     client = _client(address, [RuntimeVersionHttpInterceptor(component_name="SuperExec"), secret])
     wanted = AcquireTaskRequest(supported_task_types=["flwr-clientapp"])
-    while not stop.wait(_POLL_S):
+    pace = Pace(shortest_s=0.05, longest_s=0.25)
+    while not stop.wait(pace.next()):
         try:
             found = client.AcquireTask(wanted)
             if found.token:
                 _work(site, address, found.token)
+                pace.busy()
         except Exception as error:  # a SuperNode that starts or ends; the supervisor sees to it
             _say(error)
             stop.wait(1.0)

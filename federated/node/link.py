@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from federated.node.bundle import app_bundle, approved_bundle
@@ -15,6 +16,7 @@ from policies.workspace import FederationFolder
 if TYPE_CHECKING:
     from flwr.serverapp import Grid
     from flwr.supercore.control import ControlHttpClient
+    from flwr.supercore.runtime import RuntimeHttpClient
     from flwr.superlink.grid import HttpGrid
 
 _ACQUIRE = "/flwr.proto.Runtime/AcquireTask"
@@ -103,21 +105,23 @@ def run_of_installed_code(link: Link) -> Iterator[Grid]:
     """Start a run with the bundle of this version, and be its ServerApp: this very process, not one that Flower starts.
 
     The run ends with the block: completed, or failed where it raises. Where this process is killed, the SuperLink ends
-    the run within a minute, when its heartbeat is missed.
+    the run within a minute, when its heartbeat is missed. Where the SuperLink is killed, it may have handed out what
+    never arrived, so the run ends with the first request that fails, and whoever wants to go on starts another.
 
     Raises:
         StorageError: the SuperLink does not answer.
         TrainingError: it does not give the run to this process.
+        httpx.HTTPError: in the block, when the SuperLink is gone or has ended the run.
     """
     import httpx
     from flwr.common.constant import SubStatus
     from flwr.common.serde import run_from_proto
     from flwr.proto.runtime_pb2 import PullTaskInputRequest, PushTaskOutputRequest
-    from flwr.supercore.heartbeat import HeartbeatSender, make_task_heartbeat_fn_http
+    from flwr.supercore.heartbeat import HeartbeatSender
     from flwr.supercore.task_identity import TaskIdentity
 
     grid = _grid(link, _claim(link, _start_run(link)))
-    heart = HeartbeatSender(make_task_heartbeat_fn_http(grid._runtime_client))
+    heart = HeartbeatSender(partial(_beat, grid._runtime_client))
     heart.start()
     status, details = SubStatus.FAILED, "the server stopped"
     try:
@@ -129,7 +133,6 @@ def run_of_installed_code(link: Link) -> Iterator[Grid]:
         status, details = SubStatus.COMPLETED, ""
     finally:
         heart.stop()
-        grid._retry_invoker.max_tries = 1  # what ended this run may be that the SuperLink is gone
         with suppress(httpx.HTTPError):
             grid._runtime_client.PushTaskOutput(PushTaskOutputRequest(sub_status=status, details=details))
         grid.close()
@@ -176,7 +179,19 @@ def _claim(link: Link, run_id: int) -> str:
 def _grid(link: Link, token: str) -> HttpGrid:
     from flwr.superlink.grid import HttpGrid
 
-    return HttpGrid(link.address, False, link.authority, token=token)
+    grid = HttpGrid(link.address, False, link.authority, token=token)
+    grid._retry_invoker.should_giveup = lambda error: True  # Flower's own would wait for ever, or end this process
+    return grid
+
+
+def _beat(client: RuntimeHttpClient) -> bool:
+    """Tell the SuperLink that this process lives; Flower's own ends the process where the run is over."""
+    import httpx
+    from flwr.proto.runtime_pb2 import SendTaskHeartbeatRequest
+
+    with suppress(httpx.HTTPError):
+        client.SendTaskHeartbeat(SendTaskHeartbeatRequest())
+    return True
 
 
 @contextmanager

@@ -19,7 +19,7 @@ from federated.provision.authority import renew_if_due
 from federated.provision.founding import read_roster
 from federated.provision.membership import membership
 from federated.provision.probe import answers, why_unreachable
-from policies.errors import ConfideError, StorageError, TrainingError
+from policies.errors import ConfideError, StorageError
 from policies.guard import Server, Site
 from policies.network import call_nobody
 from policies.workspace import WORKSPACE_VARIABLE, Workspace
@@ -100,10 +100,10 @@ def run_site(site: Site, workspace: Workspace, stop: threading.Event) -> None:
 
 
 def running_link(server: Server) -> Link:
-    """The private door of the SuperLink that runs here; raises TrainingError where none does."""
+    """The private door of the SuperLink that runs here; raises StorageError where none does."""
     state = read_state(server.home.federation)
     if state is None:
-        raise TrainingError("the server does not run", "Run 'confide server start' first.")
+        raise StorageError("the server does not run", "Run 'confide server start' first.")
     spare_loopback()
     return Link(server.home.federation, state.facts[PRIVATE_PORT])
 

@@ -3,6 +3,8 @@
 In Flower 1.41 the APIs for sites (Fleet), for whoever starts runs (Control) and for ServerApps (Runtime) share one
 port, and Control asks nobody who they are. So the public door passes on what a site needs and answers 404 to the rest,
 and the whole is served on this machine's loopback alone, where Control asks for this machine's secret.
+
+What a SuperLink or a site was sending when it was killed is given up soon, and what arrived is not asked for twice.
 """
 
 from __future__ import annotations
@@ -10,6 +12,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import hmac
+import sys
 from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -18,6 +21,7 @@ import uvicorn
 from flwr.common.constant import ACCESS_TOKEN_KEY, NOOP_ACCOUNT_NAME, NOOP_FLWR_AID, TRANSPORT_TYPE_GRPC_RERE
 from flwr.supercore.app_utils import start_parent_process_monitor
 from flwr.supercore.auth.typing import AccountInfo
+from flwr.supercore.corestate import sql_corestate as state
 from flwr.superlink.auth_plugin import NoOpControlAuthnPlugin
 from flwr.superlink.cli.flower_superlink import SuperLinkLifespan
 from flwr.superlink.config_loader import SuperLinkLifespanConfig
@@ -27,6 +31,7 @@ from policies.workspace import FederationFolder, Workspace
 
 LOOPBACK = "127.0.0.1"
 LARGEST_REQUEST = 64 * 1024 * 1024  # an adapter has less than one
+UPLOAD_S = 20  # without another part of a message, before it counts as lost
 _FOR_SITES = "/v1/fleet/"
 _HEALTH = "/health"
 
@@ -101,6 +106,24 @@ def _settings(folder: FederationFolder, host: str, port: int) -> SuperLinkLifesp
     )
 
 
+def change_flower() -> None:
+    """Take the two places of Flower that are ours; ends the process where they are not as they were in 1.41.
+
+    A part of a message that is sent again, since its sender was cut off before it heard that it had come, is refused
+    there; the sender then gives up the message, and whoever waits for it does so for three minutes.
+    """
+    store = state.SqlCoreState.store_object
+    if not hasattr(state, "OBJECT_PUSH_SESSION_TTL_SECONDS"):
+        sys.exit("this Flower is another than the one that Confide was made for")
+
+    def stored(self: Any, run_id: int, session_id: str, object_id: str, object_content: bytes) -> bool:
+        known = store(self, run_id, session_id, object_id, object_content)
+        return known or self.object_store.get(object_id) == object_content
+
+    state.OBJECT_PUSH_SESSION_TTL_SECONDS = UPLOAD_S
+    state.SqlCoreState.store_object = stored
+
+
 async def _serve(folder: FederationFolder, host: str, port: int, private_port: int) -> None:
     settings = _settings(folder, host, port)
     inside = create_app(settings, SuperLinkLifespan)
@@ -118,6 +141,7 @@ def main() -> None:
         parser.add_argument(name, type=int, required=True)
     chosen = parser.parse_args()
     start_parent_process_monitor(chosen.parent)
+    change_flower()
     folder = Workspace(Path(chosen.workspace)).server.federation
     asyncio.run(_serve(folder, chosen.host, chosen.port, chosen.private_port))
 

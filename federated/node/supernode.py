@@ -1,25 +1,48 @@
-"""Flower's SuperNode, except that it reads nothing of a bundle, and asks for messages more often than every 3 seconds.
+"""Flower's SuperNode, except that it reads nothing of a bundle, is quick within a round, and soon back after faults.
 
-Flower would parse a file of the bundle before our executor compares its hash, and a round of several messages would
-mostly wait for the next time that it asks; an executor that was killed would hold up its site for a minute. All three
-are fixed in its code, so they are changed here before it runs.
+Flower would parse a file of the bundle before our executor compares its hash; a round of several messages would mostly
+wait for the next time that it asks; a site that was killed could not come back for a minute, since it counts as
+connected for that long; one that was cut off would try again every 20 seconds. All of these are fixed in its code, so
+they are changed here before it runs.
 """
 
 from __future__ import annotations
 
+import os
 import sys
 import time
 from types import SimpleNamespace
 from typing import Any
 
+from flwr.supercore import heartbeat
 from flwr.supercore.app_utils import start_parent_process_monitor
 from flwr.supercore.corestate import in_memory_corestate as state
+from flwr.supercore.retry import http_retry as retry
+from flwr.supernode import fleet_http_connection as connection
 from flwr.supernode import start_client_internal as loop
 from flwr.supernode.cli import flower_supernode
 
 from federated.node.executor import BEAT_S
+from federated.node.pace import Pace
 
-POLL_S = 0.5
+NODE_BEAT_S = 10  # the least that a SuperLink takes; a node that was silent for two of them is gone
+LONGEST_RETRY_S = 5
+_ANSWER_S = 0.05
+_FOR_THE_SERVER_S = 1.0  # Flower's shorter sleeps wait for this machine's executor, its longer ones for the server
+
+
+class Clock:
+    """Sleeps in the place of Flower's loop: shortly for the executor's answer, by a pace for the next message."""
+
+    def __init__(self) -> None:
+        self._pace = Pace(shortest_s=0.1, longest_s=1.0)
+
+    def sleep(self, seconds: float) -> None:
+        if seconds < _FOR_THE_SERVER_S:
+            self._pace.busy()
+            time.sleep(_ANSWER_S)
+        else:
+            time.sleep(self._pace.next())
 
 
 def _settings_of_the_run(bundle: bytes, run: Any) -> dict[str, Any]:
@@ -27,22 +50,30 @@ def _settings_of_the_run(bundle: bytes, run: Any) -> dict[str, Any]:
 
 
 def change_flower() -> None:
-    """Take the three places of Flower that are ours; ends the process where they are not as they were in 1.41."""
-    known = hasattr(loop, "get_fused_config_from_fab") and hasattr(state, "HEARTBEAT_DEFAULT_INTERVAL")
+    """Take the places of Flower that are ours; ends the process where they are not as they were in 1.41."""
+    beats = [hasattr(module, "HEARTBEAT_DEFAULT_INTERVAL") for module in (state, connection, heartbeat)]
+    known = all(beats) and hasattr(loop, "get_fused_config_from_fab") and hasattr(retry, "MAX_RETRY_DELAY")
     if not known or loop.time is not time:
         sys.exit("this Flower is another than the one that Confide was made for")
     loop.get_fused_config_from_fab = _settings_of_the_run
     state.HEARTBEAT_DEFAULT_INTERVAL = BEAT_S
-    loop.time = SimpleNamespace(sleep=lambda seconds: time.sleep(min(seconds, POLL_S)))
+    connection.HEARTBEAT_DEFAULT_INTERVAL = heartbeat.HEARTBEAT_DEFAULT_INTERVAL = NODE_BEAT_S
+    retry.MAX_RETRY_DELAY = LONGEST_RETRY_S
+    loop.time = SimpleNamespace(sleep=Clock().sleep)
 
 
 def main() -> None:
-    """Run `flower-supernode` with these arguments, except --parent: the process to end with."""
+    """Run `flower-supernode` with these arguments, except --parent: the process to end with.
+
+    It comes back only where its loop ended on an error, such as a certificate that has expired. The process would stay,
+    and answer that it is well, because of a thread that serves the executor; so it ends, and is started anew.
+    """
     place = sys.argv.index("--parent")
     start_parent_process_monitor(int(sys.argv[place + 1]))
     del sys.argv[place : place + 2]
     change_flower()
     flower_supernode()
+    os._exit(1)
 
 
 if __name__ == "__main__":

@@ -111,6 +111,7 @@ def dismiss(server: Server, site: str) -> Roster:
             raise InputError(f"no site '{site}' was invited", "Run 'confide server status' to see who was.")
         invited = tuple(name for name in roster.invited if name != site)
         members = tuple(member for member in roster.members if member.name != site)
+        server.guard.record(Event.MEMBER_DISMISSED, site=site)
         return _keep(server, roster.model_copy(update={"invited": invited, "members": members}))
 
 

@@ -6,6 +6,7 @@ import os
 
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.asymmetric.types import PublicKeyTypes
 from pydantic import ValidationError
 
 from federated.provision.documents import Invitation, write_reply
@@ -13,7 +14,7 @@ from federated.provision.roster import Roster, same_fingerprint
 from policies.access import Action, Purpose
 from policies.errors import InputError, IntegrityError, TrainingError
 from policies.events import Event
-from policies.files import OWNER_ONLY, storage_errors, write_whole
+from policies.files import OWNER_ONLY, sha256_hex, storage_errors, write_whole
 from policies.guard import Site
 from policies.keys import alone_in
 from policies.models import trust
@@ -40,6 +41,7 @@ def make_node(site: Site, *, new_key: bool = False) -> None:
         if new_key or not folder.node_key.exists():
             key = ec.generate_private_key(ec.SECP384R1())
             form = serialization.PrivateFormat.OpenSSH
+            site.guard.record(Event.NODE_KEY_MADE, node=sha256_hex(_public_text(key.public_key()).encode()))
             write_whole(folder.node_key, key.private_bytes(_PEM, form, serialization.NoEncryption()), OWNER_ONLY)
         if not folder.executor_secret.exists():
             write_whole(folder.executor_secret, os.urandom(_SECRET_BYTES), OWNER_ONLY)
@@ -133,4 +135,8 @@ def _node_key(site: Site) -> str:
         raise InputError(f"site '{site.name}' has no node yet", "Run 'confide site init' first.")
     with storage_errors(path):
         key = serialization.load_ssh_private_key(path.read_bytes(), None)
-    return key.public_key().public_bytes(_PEM, serialization.PublicFormat.SubjectPublicKeyInfo).decode()
+    return _public_text(key.public_key())
+
+
+def _public_text(key: PublicKeyTypes) -> str:
+    return key.public_bytes(_PEM, serialization.PublicFormat.SubjectPublicKeyInfo).decode()

@@ -17,11 +17,14 @@ class Design:
     """What has to be known to build the model before its weights are read.
 
     Attributes:
-        labels: the kinds of span, each of which has a B- and an I- tag.
+        labels: the kinds of span, each of which has a B- and an I- tag; those of one head are written "head:label",
+            and each head tags every word by itself.
         encoder: name of the base encoder.
         encoder_sha256: of its weights.
         rank: of LoRA.
-        hidden: width of the head's one hidden layer.
+        hidden: width of the one hidden layer under the heads.
+        marks: how many features a caller adds to the shapes of each word.
+        characters: channels of the convolution over a word's characters; 0 for none.
     """
 
     labels: tuple[str, ...]
@@ -29,11 +32,33 @@ class Design:
     encoder_sha256: str
     rank: int = 32
     hidden: int = 128
+    marks: int = 0
+    characters: int = 0
+
+    @property
+    def heads(self) -> dict[str, tuple[str, ...]]:
+        """The labels of each head, in the order of the logits; one head named "" where labels name none."""
+        found: dict[str, tuple[str, ...]] = {}
+        for label in self.labels:
+            name = label.rpartition(":")[0]
+            found[name] = (*found.get(name, ()), label)
+        return found
 
     @property
     def tags(self) -> tuple[str, ...]:
-        """All tags in the order of the logits."""
-        return (OUTSIDE, *(f"{place}-{label}" for label in self.labels for place in "BI"))
+        """All tags in the order of the logits; each head's begin with its own "O"."""
+        return tuple(
+            tag
+            for labels in self.heads.values()
+            for tag in (OUTSIDE, *(f"{place}-{label}" for label in labels for place in "BI"))
+        )
+
+    def columns(self, head: str = "") -> slice:
+        """Which of the tags are those of one head."""
+        sizes = {name: 1 + 2 * len(labels) for name, labels in self.heads.items()}
+        names = list(sizes)
+        start = sum(sizes[name] for name in names[: names.index(head)])
+        return slice(start, start + sizes[head])
 
 
 def read_design(path: Path) -> Design:

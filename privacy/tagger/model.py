@@ -16,7 +16,7 @@ from torch.nn.utils.parametrize import register_parametrization, remove_parametr
 from policies.errors import IntegrityError
 from privacy.encoders import find_encoder, load_encoder
 from privacy.tagger.design import Design, read_design
-from privacy.tagger.words import SHAPES, Subwords
+from privacy.tagger.words import ALPHABET, SHAPES, Subwords
 
 
 class LowRank(nn.Module):
@@ -31,21 +31,40 @@ class LowRank(nn.Module):
         return weight + 2.0 * self.b @ self.a
 
 
+class Speller(nn.Module):
+    """Characters of words `[B, L, C]` to `[B, L, D]` by convolution and maximum (Ma and Hovy 2016)."""
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.letters = nn.Embedding(ALPHABET, 24, padding_idx=0)
+        self.convolution = nn.Conv1d(24, channels, 3, padding=1)
+
+    def forward(self, spelling: Tensor) -> Tensor:
+        letters = self.letters(spelling.flatten(0, 1)).transpose(1, 2)
+        read: Tensor = self.convolution(letters).amax(-1).relu()
+        return read.view(spelling.shape[0], spelling.shape[1], -1)
+
+
 class TokenTagger(nn.Module):
-    """Token ids and mask `[B, L]` and shapes `[B, L, S]` to logits `[B, L, K]`."""
+    """Token ids and mask `[B, L]`, shapes `[B, L, S]`, spelling `[B, L, C]` if it is read, to logits `[B, L, K]`."""
 
     def __init__(self, encoder: nn.Module, width: int, design: Design) -> None:
         super().__init__()
         self.encoder = encoder
-        self.shape = nn.Linear(len(SHAPES), width, bias=False)
-        self.hidden = nn.Linear(width + len(SHAPES), design.hidden)
+        features = len(SHAPES) + design.marks + design.characters
+        self.speller = Speller(design.characters) if design.characters else None
+        self.shape = nn.Linear(features, width, bias=False)
+        self.hidden = nn.Linear(width + features, design.hidden)
         self.head = nn.Linear(design.hidden, len(design.tags))
         nn.init.zeros_(self.shape.weight)  # training starts from the encoder as it is
 
-    def forward(self, ids: Tensor, mask: Tensor, shapes: Tensor) -> Tensor:
-        embedded = self.encoder.get_input_embeddings()(ids) + self.shape(shapes)
+    def forward(self, ids: Tensor, mask: Tensor, shapes: Tensor, spelling: Tensor | None = None) -> Tensor:
+        features = shapes
+        if self.speller is not None and spelling is not None:
+            features = torch.cat((shapes, self.speller(spelling)), -1)
+        embedded = self.encoder.get_input_embeddings()(ids) + self.shape(features)
         states = self.encoder(inputs_embeds=embedded, attention_mask=mask).last_hidden_state
-        return self.head(nn.functional.gelu(self.hidden(torch.cat((states, shapes), -1))))
+        return self.head(nn.functional.gelu(self.hidden(torch.cat((states, features), -1))))
 
     def trained(self) -> dict[str, nn.Parameter]:
         """What is saved: LoRA, shapes and head, by name."""
@@ -69,7 +88,7 @@ def build(design: Design, *, seed: int = 0) -> Model:
     """
     files = find_encoder(design.encoder)
     if files.sha256 != design.encoder_sha256:
-        raise IntegrityError("the tagger was trained on another encoder", "Train it again with 'make phi-model'.")
+        raise IntegrityError("the tagger was trained on another encoder", "Train it again with its recipe.")
     _, encoder = load_encoder(files)
     with torch.random.fork_rng():
         torch.manual_seed(seed)

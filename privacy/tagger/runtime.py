@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from policies.files import file_sha256
 from privacy.encoders import EncoderFiles, find_encoder
 from privacy.tagger.design import Design, read_design
-from privacy.tagger.words import SHAPES, Batch, Subwords
+from privacy.tagger.words import SHAPES, Batch, Subwords, batch_of, spelling_of, windows_of, words_of
 
 _FORM = "1"  # of the exported graph; another number makes every machine export anew
 
@@ -44,7 +44,7 @@ class TorchRuntime:
         import torch
 
         with torch.inference_mode():
-            logits = self.network(*(torch.from_numpy(part) for part in (batch.ids, batch.mask, batch.shapes)))
+            logits = self.network(**{name: torch.from_numpy(part) for name, part in batch.inputs().items()})
         array: NDArray[np.float32] = logits.numpy()
         return array
 
@@ -58,8 +58,7 @@ class OnnxRuntime:
     session: Any
 
     def run(self, batch: Batch) -> NDArray[np.float32]:
-        feeds = {"ids": batch.ids, "mask": batch.mask, "shapes": batch.shapes}
-        array: NDArray[np.float32] = self.session.run(None, feeds)[0]
+        array: NDArray[np.float32] = self.session.run(None, batch.inputs())[0]
         return array
 
 
@@ -126,16 +125,20 @@ def _export_whole(weights: Path, path: Path) -> None:
 
     from privacy.tagger.model import load, merged
 
-    example = (torch.ones(2, 8, dtype=torch.long), torch.ones(2, 8, dtype=torch.long), torch.zeros(2, 8, len(SHAPES)))
-    names = ("ids", "mask", "shapes", "logits")
+    model = load(weights)
+    subwords, words = model.subwords, words_of("any two")
+    shapes = np.zeros((len(words), len(SHAPES) + model.design.marks), np.uint8)
+    spelling = [spelling_of(words)] * 2 if model.design.characters else None
+    example = batch_of(windows_of(subwords, words, 16) * 2, [shapes] * 2, subwords.padding, spelling).inputs()
+    names = (*example, "logits")
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # tracing warns of shapes that are free
         torch.onnx.export(
-            merged(load(weights)).eval(),
-            example,
+            merged(model).eval(),
+            tuple(torch.from_numpy(part) for part in example.values()),
             path,
-            input_names=names[:3],
-            output_names=names[3:],
+            input_names=names[:-1],
+            output_names=names[-1:],
             dynamic_axes={name: {0: "batch", 1: "length"} for name in names},
             dynamo=False,  # the new exporter needs a package more
         )

@@ -12,6 +12,7 @@ from functools import cache
 from importlib.resources import files
 from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,6 +24,8 @@ _WORD = re.compile(r"\w+|[^\w\s]")
 # A sentence ends after three small letters, digits or a bracket: "Dr." and "J." end none.
 _BREAK = re.compile(r"\s*\n\s*|(?<=[a-z0-9)]{3}[.!?;])\s+")
 _MOST_PIECES = 8  # subwords that are read of one word
+_LETTERS = 16  # that are read of one word: of a longer one the first and the last half
+ALPHABET = 128  # code points with a number of their own; all others share the last
 _SPECIAL = (("[PAD]", "<pad>"), ("[UNK]", "<unk>"), ("[CLS]", "<s>"), ("[SEP]", "</s>"))  # of BERT, of RoBERTa
 
 SHAPES = (
@@ -163,6 +166,16 @@ def _add_case(words: Sequence[str], start: int, end: int, shapes: NDArray[np.uin
     shapes[start:end, _NUMBER["lower-case line"]] = letters.islower()
 
 
+def spelling_of(words: Words) -> NDArray[np.uint8]:
+    """The characters of every word as numbers, `[W, 16]`, 0 behind the last; case and accents are seen here."""
+    spelling = np.zeros((len(words), _LETTERS), np.uint8)
+    for index, row in enumerate(spelling):
+        word = words.word(index)
+        read = word if len(word) <= _LETTERS else word[: _LETTERS // 2] + word[-_LETTERS // 2 :]
+        row[: len(read)] = [min(ord(letter), ALPHABET - 1) for letter in read]
+    return spelling
+
+
 def units_of(words: Words) -> list[range]:
     """The sentences of a text, each within one line, as ranges of words."""
     breaks = np.array([match.end() for match in _BREAK.finditer(words.text)], np.int64)
@@ -251,21 +264,35 @@ def _window(subwords: Subwords, indices: Sequence[int], pieces: Sequence[Sequenc
 
 @dataclass(frozen=True)
 class Batch:
-    """Windows side by side: ids and mask `[B, L]`, shapes `[B, L, len(SHAPES)]`."""
+    """Windows side by side: ids and mask `[B, L]`, shapes `[B, L, S]`, spelling `[B, L, 16]` where it is read."""
 
     ids: NDArray[np.int64]
     mask: NDArray[np.int64]
     shapes: NDArray[np.float32]
+    spelling: NDArray[np.int64] | None = None
+
+    def inputs(self) -> dict[str, NDArray[Any]]:
+        """What the network takes, by name."""
+        given: dict[str, NDArray[Any]] = {"ids": self.ids, "mask": self.mask, "shapes": self.shapes}
+        return given if self.spelling is None else {**given, "spelling": self.spelling}
 
 
-def batch_of(windows: Sequence[Window], shapes: Sequence[NDArray[np.uint8]], padding: int) -> Batch:
-    """Stack windows, each with the shapes of its own text's words."""
+def batch_of(
+    windows: Sequence[Window],
+    shapes: Sequence[NDArray[np.uint8]],
+    padding: int,
+    spellings: Sequence[NDArray[np.uint8]] | None = None,
+) -> Batch:
+    """Stack windows, each with the shapes (and marks, and spelling) of its own text's words."""
     longest = max(len(window.ids) for window in windows)
     ids = np.full((len(windows), longest), padding, np.int64)
     mask = np.zeros((len(windows), longest), np.int64)
-    marks = np.zeros((len(windows), longest, len(SHAPES)), np.float32)
+    marks = np.zeros((len(windows), longest, shapes[0].shape[1]), np.float32)
+    letters = None if spellings is None else np.zeros((len(windows), longest, _LETTERS), np.int64)
     for row, (window, own) in enumerate(zip(windows, shapes, strict=True)):
         size = len(window.ids)
         ids[row, :size], mask[row, :size] = window.ids, 1
         marks[row, 1 : size - 1] = own[window.word[1:-1]]
-    return Batch(ids, mask, marks)
+        if letters is not None and spellings is not None:
+            letters[row, 1 : size - 1] = spellings[row][window.word[1:-1]]
+    return Batch(ids, mask, marks, letters)

@@ -81,7 +81,7 @@ def erase_patient(site: Site, patient: str, purpose: Purpose) -> Erasure:
     )
     said = refusal([Purpose.RESEARCH], datetime.now(UTC).isoformat(timespec="seconds"))
     record_consents(site, {patient: said}, "erasure")  # folders that were written before still hold the patient
-    for path in ended:
+    for path in (*ended, *site.home.calibrations.glob("*.sealed")):  # a calibration rests on all held-back patients
         path.unlink()
     codes = CodeBook(site.home.vault, site.keys.pseudonyms).forget(patient)
     # The vault of originals comes last: until its key is gone, the command can be run again.

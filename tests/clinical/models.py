@@ -29,7 +29,7 @@ from tests.clinical.notes import LABELS, SENTENCES
 WINDOW, WINDOWS = 24, 4
 
 
-def plan_of(encoder: Path, **changes: Any) -> dict[str, Any]:
+def plan_of(encoder: Path | str, **changes: Any) -> dict[str, Any]:
     """The part of a plan that a model card needs to be read with."""
     return {
         "encoder": str(encoder),

@@ -110,9 +110,9 @@ def test_a_note_that_is_read_leaves_counts_and_its_identifiers_never_reach_the_m
 ) -> None:
     """With the deidentifier that the training notes went through."""
     site, model, seen = site_of(tmp_path / "w"), ConditionModel(signed), list[str]()
-    real = model.logits
-    monkeypatch.setattr(model, "logits", lambda texts: seen.extend(texts) or real(texts))
-    text = f"Patient Name: {NAME} Quist\nPhone: (555) 123-4567\nMr. {NAME} Quist has cough and fever for days.\n"
+    real = model.read
+    monkeypatch.setattr(model, "read", lambda note: seen.append(note.text) or real(note))
+    text = f"Patient Name: {NAME} Quist\nPhone: (555) 123-4567\nMr. {NAME} Quist has cough and fever for days.\n" * 8
     found = extract_for_care(site, text, model, {"record": "d1"})
     assert found.suggestions
     assert any("cough and fever" in one for one in seen)

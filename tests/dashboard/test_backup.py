@@ -7,13 +7,16 @@ import shutil
 import stat
 import tarfile
 import threading
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
 from typer.testing import CliRunner
 
 from dashboard.cli import app
+from federated.provision.membership import make_node
 from policies.audit import read_entries, verify
+from policies.backup import _moved as moved
 from policies.backup import back_up, restore
 from policies.errors import AccessDenied, InputError, IntegrityError
 from policies.events import Event
@@ -150,9 +153,9 @@ def test_a_file_of_something_else_is_refused(elsewhere, tmp_path):
         put_back(tmp_path / "link.tar", elsewhere)
     with tarfile.open(tmp_path / "out.tar", "w") as archive:
         archive.addfile(tarfile.TarInfo("../outside"))
-    with pytest.raises(IntegrityError):
+    with pytest.raises(IntegrityError, match="no backup, or one that was cut short"):
         put_back(tmp_path / "out.tar", elsewhere)
-    assert not (tmp_path / "outside").exists()
+    assert not list(elsewhere.root.iterdir())  # it would lie beside the folder into which files are unpacked
 
 
 def test_a_ledger_behind_its_log_is_refused_though_it_is_signed(workspace, site, tmp_path, elsewhere):
@@ -184,14 +187,61 @@ def test_a_head_of_before_the_backup_is_no_obstacle(workspace, site, tmp_path, e
     assert "north: " in put_back(tmp_path / "confide.tar", elsewhere, "--head", str(tmp_path / "before"))
 
 
+def test_a_head_of_a_log_that_is_not_in_it_is_refused(workspace, tmp_path, elsewhere):
+    run("backup", str(tmp_path / "north.tar"), "--site", "north")
+    with pytest.raises(InputError, match="a tree head of no log in this backup"):
+        put_back(tmp_path / "north.tar", elsewhere, "--head", str(workspace.server.audit / CHECKPOINT))
+    assert not list(elsewhere.root.iterdir())
+
+
+def test_a_restore_killed_between_two_moves_goes_on(workspace, site, taken, tmp_path, monkeypatch):
+    def restored_after(moves: int, place: Workspace) -> bool:
+        """Whether a restore that is killed before its next move was whole already."""
+        left = iter(range(moves))
+
+        def killed(*paths: Path) -> None:
+            if next(left, None) is None:
+                raise KeyboardInterrupt
+            moved(*paths)
+
+        with monkeypatch.context() as patch, suppress(KeyboardInterrupt):
+            patch.setattr("policies.backup._moved", killed)
+            restore(place, taken, check_bookings)
+            return True
+        return False
+
+    def files(place: Workspace) -> set[str]:
+        return {path.relative_to(place.root).as_posix() for path in place.root.rglob("*") if path.is_file()}
+
+    whole, moves = Workspace(tmp_path / "whole"), 0
+    restore(whole, taken, check_bookings)
+    while not restored_after(moves, place := Workspace(tmp_path / f"killed{moves}")):
+        back = restore(place, taken, check_bookings)
+        assert [one.holder for one in back] == ["north", "server"]
+        assert files(place) == files(whole)
+        events = [entry.event for entry in read_entries(place.site("north").audit, site.keys.public)]
+        assert events.count(Event.BACKUP_RESTORED) == 1
+        moves += 1
+    assert moves > 3  # the verified folder, what all share, and each holder
+
+
+def test_keys_of_nodes_that_lie_open_in_it_are_named(workspace, site, tmp_path):
+    assert "lie open" not in run("backup", str(tmp_path / "before.tar"))
+    make_node(site)
+    said = run("backup", str(tmp_path / "after.tar")).replace("\n", " ")
+    assert "the node's and the server's own keys lie open in it" in said
+    assert "sites/north/federation/node.key" in said and "sites/north/federation/executor.secret" in said
+
+
 def test_a_backup_taken_while_budget_is_spent_is_whole(workspace, site, tmp_path):
-    stop, failed = threading.Event(), list[BaseException]()
+    stop, spent, failed = threading.Event(), threading.Semaphore(0), list[BaseException]()
 
     def work() -> None:
         own = open_site(workspace, "north")
         try:
             for number in range(1, 40):
                 spend(own, number)
+                spent.release()
                 if stop.is_set():
                     return
         except BaseException as error:  # shown by the test's own thread
@@ -201,6 +251,7 @@ def test_a_backup_taken_while_budget_is_spent_is_whole(workspace, site, tmp_path
     thread.start()
     try:
         for number in range(4):
+            assert spent.acquire(timeout=60)  # the work goes on, and is not only about to begin
             back_up(workspace, [site], tmp_path / f"{number}.tar")
             restore(Workspace(tmp_path / f"w{number}"), tmp_path / f"{number}.tar", check_bookings)
     finally:
@@ -209,6 +260,7 @@ def test_a_backup_taken_while_budget_is_spent_is_whole(workspace, site, tmp_path
     assert not failed
     counts = [len(open_ledger(open_site(Workspace(tmp_path / f"w{n}"), "north")).bookings()) for n in range(4)]
     assert counts == sorted(counts)
+    assert counts[-1] > counts[0]
 
 
 def test_only_who_manages_keys_backs_up_or_restores(workspace, taken, elsewhere, let, tmp_path):

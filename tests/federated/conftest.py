@@ -8,13 +8,14 @@ import pytest
 from flwr.supercore.task_identity import TaskIdentity
 
 from federated.approval import approve
+from federated.parties import SIMULATED_SITES
 from federated.plan import Plan
 from federated.site_round import plan_classifier, prepare
 from policies.guard import Site
-from policies.workspace import Workspace
+from policies.workspace import WORKSPACE_VARIABLE, Workspace
 from tests.clinical.encoders import save_encoder
 from tests.clinical.notes import WORDS
-from tests.federated.hospitals import hospital, new_workspace, plan_for
+from tests.federated.hospitals import SITES, hospital, new_workspace, plan_for
 
 
 @pytest.fixture(scope="session")
@@ -45,8 +46,10 @@ def site(workspace: Workspace) -> Site:
 
 
 @pytest.fixture
-def prepared(workspace: Workspace, site: Site, plan: Plan) -> Site:
-    """A hospital that approved the plan and keeps its states."""
+def prepared(workspace: Workspace, site: Site, plan: Plan, monkeypatch: pytest.MonkeyPatch) -> Site:
+    """A hospital of a simulation that approved the plan and keeps its states."""
+    monkeypatch.setenv(WORKSPACE_VARIABLE, str(workspace.root))
+    monkeypatch.setenv(SIMULATED_SITES, ",".join(SITES))
     approve(site, plan, workspace.deidentified("north"))
     prepare(site, plan, plan_classifier(plan))
     return site

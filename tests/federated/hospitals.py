@@ -5,9 +5,15 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from safetensors.numpy import save
+
 from clinical.manifest import write_manifest
+from federated.aggregation import Weights
+from federated.messages import TrainOrder
 from federated.plan import Plan, SiteShare
-from policies.guard import Site, account_name, open_site
+from federated.receipt import Receipt, write_receipt
+from policies.files import sha256_hex
+from policies.guard import Site, account_name, open_server, open_site
 from policies.notes import Verifier
 from policies.policy import default_policy_text
 from policies.workspace import Workspace
@@ -80,3 +86,19 @@ def plan_for(encoder: Path, **changes: Any) -> Plan:
         "sites": tuple(SiteShare(name=name, patients=10, weight=weight) for name, weight in SITES.items()),
     }
     return Plan.model_validate(values | changes)
+
+
+def order_for(plan: Plan, number: int, weights: Weights) -> TrainOrder:
+    """As a simulation's server gives it: with the receipt of the round before, which ended with these weights."""
+    model = sha256_hex(save(weights))
+    before = Receipt(
+        plan=plan.digest,
+        round=number - 1,
+        attempt=0,
+        aggregation=plan.aggregation,
+        start=model,
+        inputs={},
+        model=model,
+    )
+    document = write_receipt(open_server(Workspace.find()).keys, before) if number > 1 else b""
+    return TrainOrder(plan.digest, number, weights, document)

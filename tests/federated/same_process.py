@@ -12,11 +12,13 @@ from federated.exchange import Node
 
 Alter = Callable[[int, Message], Message | None]
 """What a test does to a message on its way to the site of a place; None loses it."""
+Forge = Callable[[int, Message], RecordDict | None]
+"""What a test puts in the place of a site's reply; None lets it be."""
 
 
 class SameProcess:
-    def __init__(self, alter: Alter = lambda place, message: message) -> None:
-        self._alter, self._replies = alter, list[Message]()
+    def __init__(self, alter: Alter = lambda place, message: message, forge: Forge = lambda place, reply: None) -> None:
+        self._alter, self._replace, self._replies = alter, forge, list[Message]()
 
     def get_node_ids(self) -> list[int]:
         return [1, 2, 3]
@@ -28,7 +30,10 @@ class SameProcess:
             place = message.metadata.dst_node_id - 1
             if (altered := self._alter(place, message)) is not None:
                 altered.metadata.__dict__["_message_id"] = ids[-1]
-                self._replies.append(app(altered, context_of(place)))
+                reply = app(altered, context_of(place))
+                if (forged := self._replace(place, reply)) is not None:
+                    reply.content = forged
+                self._replies.append(reply)
         return ids
 
     def pull_messages(self, ids: Iterable[str]) -> list[Message]:

@@ -65,3 +65,9 @@ def test_who_refuses_to_the_end_is_in_the_error(workspace: Workspace, plan: Plan
     exchange = Answers(north=[{"patients": 40}], river=[{"refusal": 5}], summit=[{"patients": 40}])
     with pytest.raises(TrainingError, match=r"waited for river to count patients; 'river' refuses \(code 5\)"):
         counted(workspace, plan, exchange, patience_s=0.01)
+
+
+@pytest.mark.parametrize("answer", [{}, {"patients": b"9"}, {"patients": -1}, {"patients": 10**6}])
+def test_an_answer_that_is_no_count_is_not_kept(workspace: Workspace, plan: Plan, answer: Fields) -> None:
+    exchange = Answers(north=[answer, {"patients": 40}], river=[{"patients": 30}], summit=[{"patients": 20}])
+    assert counted(workspace, plan, exchange)[1] == {"north": 40, "river": 30, "summit": 20}

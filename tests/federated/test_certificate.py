@@ -11,7 +11,6 @@ import pytest
 from clinical.classifier import trained_weights
 from federated.certificate import certify
 from federated.count import count_patients
-from federated.messages import TrainOrder
 from federated.plan import Plan
 from federated.site_round import plan_classifier, train_round
 from policies.audit import read_entries
@@ -27,7 +26,7 @@ from privacy.training.accounting import epsilon
 from privacy.training.budget import one_training, open_ledger, spending
 from privacy.training.dp_certificate import NEIGHBOURING, PUBLIC_CHECK, DpCertificate, epsilons, verify_certificate
 from privacy.training.randomness import CHACHA20, UNSAFE
-from tests.federated.hospitals import hospital, plan_for
+from tests.federated.hospitals import hospital, order_for, plan_for
 from tests.federated.studied import booked, signed_model
 from tests.privacy.audit.test_report import REPORT
 
@@ -49,7 +48,7 @@ def test_real_rounds_are_certified_logged_and_verify_elsewhere(
     weights = trained_weights(plan_classifier(plan))
     count_patients(prepared, plan, workspace.deidentified("north"))
     for number in (1, 2):
-        train_round(prepared, TrainOrder(plan.digest, number, weights))
+        train_round(prepared, order_for(plan, number, weights))
     model = signed_model(workspace, plan)
     done, data = certify(prepared, model, report(tmp_path, plan, 1.25))
     (tmp_path / "copy.json").write_bytes(data)

@@ -62,6 +62,9 @@ def test_a_refusal_travels_as_its_code_and_is_logged_by_kind_and_place(site: Sit
     assert (refused.event, refused.details["plan"]) == (Event.RUN_REFUSED, plan.digest)
     assert (entry.event, entry.details["error"]) == (Event.ROUND_FAILED, "TrainingError")
     assert entry.details["place"].startswith("approval.py:")
+    assert (
+        entry.details["reason"] == refused.details["reason"] == f"site 'north' has not approved plan {plan.digest[:16]}"
+    )
 
 
 @pytest.mark.parametrize("error", [RuntimeError, ValueError, KeyError, MemoryError])
@@ -79,6 +82,7 @@ def test_the_text_of_an_unexpected_error_neither_travels_nor_is_logged(
     assert nowhere(prepared, answer)
     last = happened(prepared.home.audit, prepared.keys.public)[-1]
     assert (last.event, last.details["error"]) == (Event.ROUND_FAILED, error.__name__)
+    assert "reason" not in last.details
     assert len(open_ledger(prepared).bookings()) == 1  # what was booked stays booked
 
 

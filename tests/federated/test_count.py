@@ -11,7 +11,7 @@ import pytest
 from federated import count
 from federated.count import FEWEST, count_patients
 from federated.plan import Plan
-from policies.errors import AccessDenied, BudgetError, CohortTooSmall, IntegrityError, StorageError
+from policies.errors import AccessDenied, BudgetError, IntegrityError, StorageError, TrainingError
 from policies.events import Entry, Event
 from policies.guard import Site, open_site
 from policies.ledger import COHORT, State
@@ -108,13 +108,25 @@ def test_a_budget_that_bears_the_rounds_and_not_the_count_is_refused_before_it(
     assert (booked(site), kept(site)) == ([], [])
 
 
-def test_who_would_not_train_is_not_counted(workspace: Workspace, site: Site, plan: Plan) -> None:
+def test_who_may_not_train_counts_nobody(workspace: Workspace, plan: Plan) -> None:
+    site = open_site(workspace, "north", "mallory")
     with pytest.raises(AccessDenied):
-        count_patients(open_site(workspace, "north", "mallory"), plan, data(workspace))
-    release(workspace, "north", cohort(9))
-    with pytest.raises(CohortTooSmall, match="9 training patients"):
         count_patients(site, plan, data(workspace))
     assert (booked(site), kept(site)) == ([], [])
+
+
+@pytest.mark.parametrize("patients", [1, 9, PATIENTS])
+def test_no_answer_but_the_noisy_one_depends_on_how_many_there_are(
+    workspace: Workspace, site: Site, plan: Plan, monkeypatch: pytest.MonkeyPatch, patients: int
+) -> None:
+    """A refusal before the booking would tell a server that asks again and again where the smallest cohort lies."""
+    drawn(monkeypatch, 3.0)
+    release(workspace, "north", cohort(patients))
+    with pytest.raises(TrainingError, match="counted its patients 0 times"):
+        count_patients(site, plan, data(workspace), most=0)
+    assert (booked(site), kept(site)) == ([], [])
+    assert count_patients(site, plan, data(workspace), most=1) == round((patients + 60) / 10) * 10
+    assert booked(site) == [(COHORT, PATIENT_COUNT, State.SPENT)]
 
 
 def test_a_count_that_was_lost_before_it_was_kept_stays_spent(

@@ -8,6 +8,7 @@ from uuid import uuid4
 import pytest
 from flwr.app import Error, Message, RecordDict
 
+import federated.exchange
 from federated.exchange import Exchange, Node
 from federated.messages import pack_fields, unpack_fields
 
@@ -63,6 +64,17 @@ def test_a_node_that_lost_the_message_is_asked_again() -> None:
     grid = Grid(lost=[2])
     assert ask(grid, [{"north": Node(1), "river": Node(2)}]) == {"north": 1, "river": 2}
     assert grid.pushed == [1, 2, 2]
+
+
+def test_a_node_that_is_silent_is_asked_again_less_and_less_often(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Lost(Grid):
+        def pull_messages(self, ids: Iterable[str]) -> list[Message]:
+            return []
+
+    monkeypatch.setattr(federated.exchange, "AGAIN_S", 0.2)
+    grid = Lost()
+    assert ask(grid, [{"north": Node(1)}], seconds=1.3) == {}  # at 0, 0.2, 0.6
+    assert grid.pushed == [1, 1, 1]
 
 
 def test_who_is_not_there_is_waited_for_until_the_deadline_or_until_enough_answered() -> None:

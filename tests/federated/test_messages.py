@@ -17,12 +17,12 @@ DIGEST = "ab" * 32
 
 
 def order() -> Message:
-    return Message(content=pack_order(TrainOrder(DIGEST, 3, made(1))), dst_node_id=1, message_type="train")
+    return Message(content=pack_order(TrainOrder(DIGEST, 3, made(1), b"receipt")), dst_node_id=1, message_type="train")
 
 
 def test_an_order_comes_back() -> None:
     found = unpack_order(order().content)
-    assert (found.plan, found.round) == (DIGEST, 3)
+    assert (found.plan, found.round, found.receipt) == (DIGEST, 3, b"receipt")
     close(found.weights, made(1))
 
 
@@ -41,7 +41,7 @@ def test_no_field_of_a_message_is_text() -> None:
 
 
 def changed(**values: Any) -> RecordDict:
-    config = {"plan": bytes(32), "round": 1, "refusal": 0} | values
+    config = {"plan": bytes(32), "round": 1, "refusal": 0, "receipt": b""} | values
     config = {key: value for key, value in config.items() if value is not None}
     return RecordDict({"arrays": ArrayRecord({"w": Array(np.zeros(1, np.float32))}), CONFIG: ConfigRecord(config)})
 
@@ -66,4 +66,33 @@ def test_numbers_that_are_none_are_refused(key: str, value: object) -> None:
 def test_a_message_without_its_parts_is_refused(content: RecordDict) -> None:
     for unpack in (unpack_order, unpack_reply):
         with pytest.raises(IntegrityError):
+            unpack(content)
+
+
+def holding(data: bytes, stype: str = "numpy.ndarray") -> RecordDict:
+    array = Array("float32", (1,), stype, data)
+    return RecordDict({"arrays": ArrayRecord({"w": array}), CONFIG: changed()[CONFIG]})
+
+
+def saved(array: np.ndarray) -> bytes:
+    return Array(array).data
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        holding(b""),
+        holding(saved(np.zeros(9, np.float32))[:-1]),
+        holding(saved(np.zeros(9, np.float32))[:20]),
+        holding(saved(np.zeros(1, np.float32)), "other"),
+        holding(saved(np.zeros(1, np.float64))),
+        holding(saved(np.array(["Zebulon"]))),
+        holding(b"PK\x03\x04" + bytes(40)),
+        RecordDict({"arrays": changed()[CONFIG], CONFIG: changed()[CONFIG]}),
+        RecordDict({"arrays": changed()["arrays"], CONFIG: changed()["arrays"]}),
+    ],
+)
+def test_arrays_that_are_none_are_refused(content: RecordDict) -> None:
+    for unpack in (unpack_order, unpack_reply):
+        with pytest.raises(IntegrityError, match="a message that is no"):
             unpack(content)

@@ -115,10 +115,10 @@ ROBUST = {"aggregation": "multi_krum", "bad_sites": 1, "sites": federation(5)}
         ({**ROBUST, "sites": federation(4)}, {}, "needs 5 sites in every round, and may have 4"),
         ({**ROBUST, "min_sites": 4}, {}, "needs 5 sites in every round, and may have 4"),
         ({"min_sites": 3}, {}, "min_sites is 3; .* at most 2"),
-        ({"min_sites": 1}, {}, "may have 1 sites; this site's policy asks for 2"),
+        ({"min_sites": 1}, {}, "need 1 of its sites; this site's policy asks for 2"),
         (ROBUST, {"aggregations": ("mean", "secure")}, "aggregation is multi_krum; .* mean or secure"),
         (ROBUST, {"secure_aggregation_required": True}, "aggregation is multi_krum; .* allows secure"),
-        ({"sites": federation(4)}, {"fewest_sites": 5}, "may have 4 sites; this site's policy asks for 5"),
+        ({"sites": federation(4)}, {"fewest_sites": 5}, "need 4 of its sites; this site's policy asks for 5"),
         ({"server": "fedprox"}, {}, "that pull is zero"),
         ({"server": "sgd"}, {}, "no server's step"),
         ({"patience": 2}, {}, "of which public notes"),
@@ -198,3 +198,38 @@ def test_a_file_that_is_no_plan_is_said(tmp_path: Path, text: str, said: str) ->
         read_plan(file)
     with pytest.raises(TrainingError, match="no plan here"):
         read_plan(tmp_path / "none.json")
+
+
+@pytest.mark.parametrize(
+    ("parts", "says"),
+    [
+        ({"north": (200, "0.8"), "river": (200, "0.1"), "summit": (200, "0.1")}, "'north' has 0.8 of the weight"),
+        (
+            {"north": (100, "0.34"), "river": (5000, "0.33"), "summit": (5000, "0.33")},
+            "times as much as one of another",
+        ),
+        ({"north": (500, "0.6"), "river": (100, "0.2"), "summit": (100, "0.2")}, ""),
+    ],
+)
+def test_a_secure_sum_that_is_little_else_than_one_sites_update_is_refused(
+    parts: dict[str, tuple[int, str]], says: str
+) -> None:
+    sites = [{"name": name, "patients": count, "weight": weight} for name, (count, weight) in parts.items()]
+    check_caps(made(sites=sites), CAPS, FEDERATION)  # who sees each update learns nothing more by weights
+    secure = made(sites=sites, aggregation="secure")
+    if not says:
+        check_caps(secure, CAPS, FEDERATION)
+        return
+    with pytest.raises(TrainingError, match=says):
+        check_caps(secure, CAPS, FEDERATION)
+
+
+@pytest.mark.parametrize("text", ["pilot\x1b[8m", "pilot\nNoise of 9 times", "pilot\u202e", "", "x" * 301])
+@pytest.mark.parametrize("key", ["study", "encoder", "label_source"])
+def test_words_that_would_hide_others_from_the_approver_are_no_plan(key: str, text: str) -> None:
+    with pytest.raises(ValidationError, match=key):
+        made(**{key: text})
+
+
+def test_every_sites_weight_is_told_to_whoever_approves() -> None:
+    assert "north 200 (0.4), river 300 (0.6)" in made().in_words("north")

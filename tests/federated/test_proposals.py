@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from federated.approval import approve
+from federated.approval import approve, in_force, mark_prepared
 from federated.parties import SIMULATED_SITES
 from federated.plan import Plan
 from federated.proposals import count_for, is_approved, keep_proposal, offer, proposed, write_proposal
@@ -77,6 +77,28 @@ def test_a_proposal_is_found_by_its_first_digits_and_approved_under_the_policy_i
         proposed(site, "zz")
     assert not is_approved(site, plan.digest)
     approve(site, plan, workspace.deidentified("north"))
+    mark_prepared(site, in_force(site, plan.digest))
     assert is_approved(site, plan.digest)
     set_policy(workspace, most_rounds=50)
     assert not is_approved(hospital(workspace), plan.digest)
+
+
+def test_a_plan_is_not_called_approved_before_its_cohort_is_prepared_for_that_approval(
+    workspace: Workspace, site: Site, plan: Plan
+) -> None:
+    approve(site, plan, workspace.deidentified("north"))
+    assert not is_approved(site, plan.digest)
+    mark_prepared(site, in_force(site, plan.digest))
+    assert is_approved(site, plan.digest)
+    set_policy(workspace, most_rounds=50)
+    approve(hospital(workspace), plan, workspace.deidentified("north"))
+    assert not is_approved(hospital(workspace), plan.digest)  # the cache is the earlier approval's
+
+
+def test_a_plan_approved_under_another_version_is_not_approved_now(
+    workspace: Workspace, site: Site, plan: Plan, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    approve(site, plan, workspace.deidentified("north"))
+    mark_prepared(site, in_force(site, plan.digest))
+    monkeypatch.setattr("federated.approval.approved_bundle", lambda: "ab" * 32)
+    assert not is_approved(site, plan.digest)

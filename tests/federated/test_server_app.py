@@ -9,13 +9,14 @@ from typing import Any
 
 import numpy as np
 import pytest
-from flwr.app import Message
+from flwr.app import Message, RecordDict
 from safetensors.numpy import load_file, save
 
+import federated.server_app
 from clinical.classifier import trained_weights
 from federated.aggregation.early_stop import PublicScore, no_score
 from federated.approval import approve
-from federated.messages import TrainReply, pack_fields, pack_reply, unpack_fields, unpack_order
+from federated.messages import TrainReply, pack_fields, pack_reply, unpack_fields, unpack_order, unpack_reply
 from federated.parties import SIMULATED_SITES, simulated_parties
 from federated.plan import Plan
 from federated.progress import last_finished
@@ -31,8 +32,8 @@ from policies.policy import Aggregation
 from policies.workspace import WORKSPACE_VARIABLE, Workspace
 from privacy.training.budget import open_ledger
 from tests.contracts import close, made
-from tests.federated.hospitals import SITES, hospital, plan_for
-from tests.federated.same_process import Alter, SameProcess, nodes_of
+from tests.federated.hospitals import SITES, hospital, plan_for, watch_each_other
+from tests.federated.same_process import Alter, Forge, SameProcess, nodes_of
 
 pytestmark = pytest.mark.usefixtures("flower")
 
@@ -74,8 +75,8 @@ def rounds(
     return Rounds(open_server(workspace), plan, start, federation, tries=tries, score=score)
 
 
-def run(one: Rounds, alter: Alter = lambda place, message: message) -> None:
-    one.run(SameProcess(alter))  # type: ignore[arg-type]
+def run(one: Rounds, alter: Alter = lambda place, message: message, forge: Forge = lambda place, reply: None) -> None:
+    one.run(SameProcess(alter, forge))  # type: ignore[arg-type]
 
 
 def events(server: Server, event: Event) -> list[Entry]:
@@ -219,7 +220,7 @@ def test_a_receipt_that_does_not_count_a_site_as_it_sent_is_refused_and_logged(
 
     run(rounds(workspace, secure), lie)
     assert len(of_site(workspace, "north", Event.RUN_REFUSED)) == 2
-    assert not of_site(workspace, "north", Event.RECEIPT_CHECKED)
+    assert len(of_site(workspace, "north", Event.RECEIPT_CHECKED)) == 1  # the true one came with the next order
     assert len(of_site(workspace, "river", Event.RECEIPT_CHECKED)) == 2
 
 
@@ -239,3 +240,149 @@ def test_a_round_that_starts_from_another_model_than_the_receipt_says_is_refused
     with pytest.raises(TrainingError, match=r"round 2: site 'north' refused \(code 7\)"):
         run(rounds(workspace, plain), lie)
     assert [booking.round for booking in open_ledger(hospital(workspace, "north")).bookings()] == [1]
+
+
+RIVER = 1
+
+
+def forged(change: Callable[[TrainReply], TrainReply]) -> Callable[[Message], RecordDict]:
+    return lambda reply: pack_reply(change(unpack_reply(reply.content)), reply).content
+
+
+def with_arrays(change: Callable[[np.ndarray], np.ndarray]) -> Callable[[Message], RecordDict]:
+    def of(reply: TrainReply) -> TrainReply:
+        return TrainReply(reply.plan, reply.round, {name: change(array) for name, array in reply.gradient.items()})
+
+    return forged(of)
+
+
+FAULTS = {
+    "no reply of a site": lambda reply: RecordDict({}),
+    "another plan or round": forged(lambda reply: TrainReply("ab" * 32, reply.round, reply.gradient)),
+    "answers to another plan": forged(lambda reply: TrainReply(reply.plan, 9, reply.gradient)),
+    "not finite": with_arrays(lambda array: array * np.float32("nan")),
+    "not of one shape": with_arrays(lambda array: array.ravel()[:1]),
+    "that is no reply": with_arrays(lambda array: array.astype(np.float64)),
+}
+
+
+def of_river(kind: str, change: Callable[[Message], RecordDict]) -> Forge:
+    def forge(place: int, reply: Message) -> RecordDict | None:
+        return change(reply) if place == RIVER and reply.metadata.message_type == kind else None
+
+    return forge
+
+
+def reasons(server: Server) -> list[str]:
+    return [entry.details["reason"] for entry in events(server, Event.ROUND_FAILED)]
+
+
+@pytest.mark.parametrize("why", FAULTS)
+def test_a_faulty_site_is_left_out_alone_and_named_where_the_plan_bears_it(
+    workspace: Workspace, server: Server, plain: Plan, why: str
+) -> None:
+    run(rounds(workspace, plain), forge=of_river("train", FAULTS[why]))
+    rows = [json.loads(line) for line in server.home.rounds(plain.digest).read_text().splitlines()]
+    assert [row["sites"] for row in rows] == [["north", "summit"]] * 2
+    assert len(reasons(server)) == 2
+    assert all("'river'" in reason and why in reason for reason in reasons(server))
+
+
+def test_a_faulty_site_that_is_needed_ends_the_run_by_its_name(
+    workspace: Workspace, server: Server, secure: Plan
+) -> None:
+    with pytest.raises(TrainingError, match=r"2 of 3 sites answered.*'river': a message that is no reply"):
+        run(rounds(workspace, secure), forge=of_river("train", FAULTS["no reply of a site"]))
+    assert last_finished(server, secure) is None
+
+
+@pytest.mark.parametrize("step", ["advertise", "share", "mask", "sign", "unmask"])
+def test_a_step_of_a_secure_sum_that_cannot_be_read_costs_one_attempt(
+    workspace: Workspace, server: Server, secure: Plan, step: str
+) -> None:
+    faults = [RecordDict({})]
+    first = of_river(f"query.{step}", lambda reply: faults.pop() if faults else reply.content)
+    run(rounds(workspace, secure, tries=2), forge=first)
+    assert f"{step}: 'river': a message that is no question, nor an answer" in reasons(server)
+    receipt = read_receipt(server.keys.public, server.home.receipt(secure.digest, 1).read_bytes())
+    assert (receipt.attempt, set(receipt.inputs)) == (2, set(SITES))
+
+
+def test_an_answer_to_a_receipt_that_cannot_be_read_is_logged(
+    workspace: Workspace, server: Server, plain: Plan
+) -> None:
+    run(rounds(workspace, plain), forge=of_river("query.receipt", lambda reply: RecordDict({})))
+    assert reasons(server) == ["receipt: 'river': a message that is no question, nor an answer"] * 2
+
+
+def with_fields(**changes: object) -> Callable[[Message], RecordDict]:
+    def change(reply: Message) -> RecordDict:
+        plan, fields = unpack_fields(reply.content)
+        return pack_fields(plan, {**fields, **changes})
+
+    return change
+
+
+@pytest.mark.parametrize(
+    ("step", "change", "missing"),
+    [
+        ("seen", lambda reply: RecordDict({}), {"north": ["river"], "river": [], "summit": ["river"]}),
+        ("seen", with_fields(seen=[-1, 0, 0]), {"north": ["river"], "river": [], "summit": ["river"]}),
+        ("head", with_fields(proof=[b""]), {"north": ["river"], "river": ["north", "summit"], "summit": ["river"]}),
+        ("head", with_fields(root=b"short"), {"river": ["north", "summit"]}),
+        ("cosign", with_fields(signature=b""), {"north": ["river"], "river": [], "summit": ["river"]}),
+        ("cosign", with_fields(signature=[b"short", b"", b"short"]), {}),
+        ("attach", lambda reply: RecordDict({}), {"river": []}),
+    ],
+)
+def test_a_site_that_cannot_cosign_is_left_out_alone(
+    workspace: Workspace, server: Server, encoder: Path, step: str, change: Any, missing: dict[str, list[str]]
+) -> None:
+    watch_each_other(workspace)
+    plan = agreed(workspace, plan_for(encoder, rounds=1, round_seconds=1))
+    run(rounds(workspace, plan), forge=of_river(f"query.{step}", change))
+    logged = [entry.details["missing"] for entry in events(server, Event.WITNESS_REFUSED)]
+    assert logged == ([missing] if missing else [])
+    for name in ("north", "summit"):
+        assert of_site(workspace, name, Event.CHECKPOINT_COSIGNED)
+
+
+def test_a_plan_is_trained_by_one_command_at_a_time(workspace: Workspace, server: Server, plain: Plan) -> None:
+    late = rounds(workspace, plain)
+
+    def meddle(place: int, message: Message) -> Message:
+        with pytest.raises(TrainingError, match="being trained already"):
+            run(late)
+        return message
+
+    run(rounds(workspace, plain), meddle)
+    run(late)
+    assert [entry.details["round"] for entry in events(server, Event.ROUND_AGGREGATED)] == [1, 2]
+
+
+def lose(place: int, message: Message) -> Message | None:
+    return None if message.metadata.message_type == "query.receipt" and not place else message
+
+
+def test_a_site_that_missed_a_receipt_gets_it_with_the_next_order(
+    workspace: Workspace, server: Server, plain: Plan, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(federated.server_app, "_PATIENCE_S", 0.2)
+    run(rounds(workspace, plain), lose)
+    assert [entry.details["round"] for entry in of_site(workspace, "north", Event.RECEIPT_CHECKED)] == [1]
+    assert [booking.round for booking in open_ledger(hospital(workspace, "north")).bookings()] == [1, 2]
+
+
+def test_a_site_that_is_kept_from_every_receipt_goes_no_further(
+    workspace: Workspace, server: Server, plain: Plan, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def withhold(place: int, message: Message) -> Message | None:
+        if message.metadata.message_type == "train" and not place:
+            message.content["config"]["receipt"] = b""
+        return lose(place, message)
+
+    monkeypatch.setattr(federated.server_app, "_PATIENCE_S", 0.2)
+    run(rounds(workspace, plain), withhold)
+    assert [booking.round for booking in open_ledger(hospital(workspace, "north")).bookings()] == [1]
+    (refused,) = of_site(workspace, "north", Event.RUN_REFUSED)
+    assert refused.details["reason"] == "round 2 comes without the receipt of the round before"

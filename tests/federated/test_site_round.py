@@ -19,7 +19,8 @@ from federated.approval import Approval, approve, approved
 from federated.messages import TrainOrder
 from federated.node.bundle import approved_bundle
 from federated.plan import Plan, SiteShare
-from federated.site_round import plan_classifier, prepare, train_round
+from federated.proposals import is_approved
+from federated.site_round import MOST_LOST, plan_classifier, prepare, train_round
 from policies.errors import (
     AccessDenied,
     BudgetError,
@@ -38,7 +39,7 @@ from privacy.training.budget import open_ledger
 from privacy.training.randomness import CHACHA20, UNSAFE, SecureRandom
 from privacy.vault.originals import Vault
 from tests.clinical.notes import cohort, write
-from tests.federated.hospitals import PATIENTS, hospital, plan_for, release, set_policy
+from tests.federated.hospitals import PATIENTS, hospital, order_for, plan_for, release, set_policy
 from tests.policies.logs import happened
 
 RIVER_ALONE = SiteShare(name="river", patients=9, weight="1")
@@ -49,7 +50,7 @@ def entries(site: Site) -> list[Entry]:
 
 
 def order(plan: Plan, round_number: int = 1, **changes: Any) -> TrainOrder:
-    return TrainOrder(plan.digest, round_number, trained_weights(plan_classifier(plan)) | changes)
+    return order_for(plan, round_number, trained_weights(plan_classifier(plan)) | changes)
 
 
 def states(site: Site) -> list[State]:
@@ -173,6 +174,7 @@ def test_states_of_every_training_patient_are_kept_encrypted_and_counted(prepare
         (Event.PLAN_APPROVED, None),
         (Event.COHORT_PREPARED, PATIENTS),
     ]
+    assert is_approved(prepared, plan.digest)
 
 
 def test_nothing_is_prepared_for_a_plan_that_was_not_approved(site: Site, plan: Plan) -> None:
@@ -357,6 +359,21 @@ def test_it_is_spent_and_logged_before_the_first_gradient_and_never_taken_back(
     assert not prepared.home.update(plan.digest, 1).exists()
     train_round(prepared, order(plan))
     assert states(prepared) == [State.SPENT, State.SPENT]  # the first one's gradient may have been seen
+
+
+def test_a_step_that_is_killed_again_and_again_does_not_spend_the_whole_budget(
+    prepared: Site, plan: Plan, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def killed(*_: Any, **__: Any) -> Any:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(site_round, "private_step", killed)
+    for _ in range(MOST_LOST):
+        with pytest.raises(KeyboardInterrupt):
+            train_round(prepared, order(plan))
+    with pytest.raises(TrainingError, match="paid 2 times and its update was lost"):
+        train_round(prepared, order(plan))
+    assert states(prepared) == [State.SPENT] * MOST_LOST
 
 
 def test_an_update_that_was_stored_and_never_answered_is_sent_as_it_is(

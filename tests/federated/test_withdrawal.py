@@ -20,7 +20,7 @@ from privacy.consent import refusal
 from privacy.consent_book import denied, record_consents
 from privacy.vault.erasure import erase_patient
 from privacy.vault.originals import Vault
-from tests.federated.hospitals import PATIENTS, hospital, set_policy
+from tests.federated.hospitals import PATIENTS, hospital, order_for, set_policy
 from tests.federated.studied import signed_model
 from tests.policies.logs import happened
 
@@ -28,7 +28,7 @@ RESEARCH = frozenset({Purpose.RESEARCH})
 
 
 def order(plan: Plan, number: int = 1) -> TrainOrder:
-    return TrainOrder(plan.digest, number, trained_weights(plan_classifier(plan)))
+    return order_for(plan, number, trained_weights(plan_classifier(plan)))
 
 
 def somebody(workspace: Workspace, site: Site, plan: Plan) -> str:

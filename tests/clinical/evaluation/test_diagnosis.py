@@ -92,6 +92,9 @@ def test_the_plans_held_back_patients_are_scored_and_logged(site: Site, signed: 
     assert scores.precision_at_1 > 0.9  # the words tell the label, and the model was fitted to them
     (entry,) = happened(site.home.audit, site.keys.public)
     assert (entry.event, entry.details["patients"]) == (Event.EVALUATED, scores.patients)
+    assert scores.calibration is None  # too few patients
+    more = evaluate_held_back(site, model, write(tmp_path / "more", cohort(90))).calibration
+    assert more and more.patients >= 30 and more.level == 0.9
 
 
 def test_who_may_not_evaluate_is_refused(signed: SignedModel, tmp_path: Path, site: Site) -> None:
@@ -103,6 +106,6 @@ def test_who_may_not_evaluate_is_refused(signed: SignedModel, tmp_path: Path, si
 def test_no_labelled_note_and_other_labels_are_said(signed: SignedModel) -> None:
     model = ConditionModel(signed)
     with pytest.raises(InputError, match="no note"):
-        evaluate_diagnosis(model, Dataset({}, model.rule))
+        evaluate_diagnosis(model, Dataset({}, model.rule), 0.9)
     with pytest.raises(InputError, match="other labels"):
-        evaluate_diagnosis(model, Dataset({}, LabelRule(LabelSource.CATEGORY, ("x", "y"))))
+        evaluate_diagnosis(model, Dataset({}, LabelRule(LabelSource.CATEGORY, ("x", "y"))), 0.9)

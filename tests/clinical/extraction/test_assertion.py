@@ -1,6 +1,11 @@
+import re
+
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from clinical.extraction import assert_phrase, read_note
+from clinical.extraction.pipeline import assert_phrases
 from clinical.extraction.words import table
 
 RULES = table("assertion")["rule"]
@@ -29,6 +34,12 @@ def test_each_row_does_what_its_example_says_and_no_more(row):
         ("PMH: [gout], asthma", "historical"),
         ("HISTORY OF PRESENT ILLNESS: [cough]", "present"),
         ("In no [acute distress].", "negated"),
+        ("Examination showed a [murmur], and edema was not seen.", "present"),
+        ("Fever, cough, and [rash] were not observed.", "negated"),
+        ("[Hypoxia] was not present.", "negated"),
+        ("This is probably due to [sarcoidosis].", "uncertain"),
+        ("PMH: [pneumonia], resolved", "resolved"),
+        ("The [chest pain] on exertion has not resolved.", "conditional"),
         ("Her mother had breast cancer but she has [asthma].", "present"),
         ("No wheezes,\nrales, or [rhonchi].", "negated"),
     ],
@@ -41,6 +52,50 @@ def test_the_cue_is_named_and_placed():
     text = "Plan.\nShe denies   chest pain."
     said = read_note(text).mentions[0].assertion
     assert (said.cue, text[said.cue_start : said.cue_end]) == ("denies", "denies")
+
+
+@pytest.mark.parametrize(
+    ("marked", "scope"),
+    [
+        ("He denies chest pain or [cough], but has fever.", " chest pain or cough,"),
+        ("Cough and [fever] were not observed.", "Cough and fever were"),
+        ("[Gastritis] versus an ulcer.", "Gastritis versus an ulcer."),
+        ("FAMILY HISTORY: [gout]", ": gout"),
+    ],
+)
+def test_the_scope_of_the_cue_is_stated(marked, scope):
+    start, end = marked.index("["), marked.index("]")
+    text = marked.replace("[", "").replace("]", "")
+    said = assert_phrase(text, start, end - 1)
+    assert text[said.scope_start : said.scope_end].strip() == scope.strip()
+
+
+def test_what_is_denied_may_be_past_as_well():
+    said = assert_phrase("PMH: denies gout", 12, 16)
+    assert (said.status, said.also) == ("negated", ("historical",))
+    assert assert_phrase("Gout.", 0, 4).scope_start is None
+
+
+@given(
+    st.lists(
+        st.sampled_from(["no ", "fever", ", ", "but ", "was not seen", ". ", "\n", "PMH: ", "PLAN\n", "\x00", "é"])
+    )
+)
+@settings(max_examples=200, deadline=None)
+def test_cue_and_scope_lie_in_the_text(pieces):
+    text = "".join(pieces)
+    spans = [match.span() for match in re.finditer("fever", text)]
+    for (start, _), said in zip(spans, assert_phrases(text, spans), strict=True):
+        if said.status != "present":
+            assert text[said.cue_start : said.cue_end] == said.cue
+            assert 0 <= said.scope_start <= start < said.scope_end <= len(text)
+
+
+@pytest.mark.parametrize(
+    "text", ["fever", "no fever " * 25_000, "NO FEVER, COUGH\n" * 12_000, "a|b\tc\n" * 30_000, "\x00\x1b" * 100_000]
+)
+def test_long_and_odd_texts_are_read(text):
+    assert len(assert_phrases(text, [(0, 1)])) == 1
 
 
 def test_a_phrase_outside_its_sentence_is_refused():

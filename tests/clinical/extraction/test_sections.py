@@ -1,6 +1,8 @@
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
-from clinical.extraction.sections import find_sections, section_status
+from clinical.extraction.sections import find_sections, heading_end, section_status
 from clinical.extraction.words import table
 
 
@@ -19,6 +21,16 @@ def labels(text):
         ("Impression - gout", [("Impression", "assessment")]),
         ("PHYSICAL EXAM:\nHEENT: normal\nLUNGS: clear", [("PHYSICAL EXAM", "exam")]),
         ("he follows a plan: walk daily", []),
+        ("Medical Zebra Treatment: none", []),
+        ("HPI - she has had a cough: dry, at night", [("HPI", "genhx")]),
+        ("ALLERGIES   none known", [("ALLERGIES", "allergy")]),
+        ("- Allergies: none\n- Meds: aspirin", [("Allergies", "allergy"), ("Meds", "medications")]),
+        ("EXAM\nwell\n- Examination: of the knee", [("EXAM", "exam")]),
+        ("past medical history\ngout", [("past medical history", "pastmedicalhx")]),
+        ("He has a cough\nhistory\nof gout", []),
+        ("Prior Surgical Procedures: none", [("Prior Surgical Procedures", "procedures")]),
+        ("He is well.\n\nBrief Exam Findings\nnormal", [("Brief Exam Findings", "")]),
+        ("He had surgery and\nHome Drug List\nwas lost", []),
         ("", []),
     ],
 )
@@ -32,8 +44,10 @@ def test_an_unknown_heading_ends_a_family_history_but_not_an_examination():
 
 
 def test_only_some_headings_speak_of_their_content():
-    said = {section.heading: section_status(section) for section in find_sections("PMH: a\nFH: b\nSocial History: c")}
-    assert said == {"PMH": "historical", "FH": "family", "Social History": "present"}
+    said = {
+        section.heading: section_status(section) for section in find_sections("PMH: a\nFH: b\nSHx: c\nAllergies: d")
+    }
+    assert said == {"PMH": "historical", "FH": "family", "SHx": "present", "Allergies": "conditional"}
 
 
 def test_an_administrative_line_does_not_swallow_the_note():
@@ -45,3 +59,18 @@ def test_a_heading_opens_one_kind_of_section():
     names = [name for row in table("sections")["section"] for name in row["names"]]
     assert len(names) == len(set(names))
     assert not set(names) & set(table("sections")["inherit"])
+
+
+@given(st.lists(st.sampled_from(["PMH", "Plan", ":", "# ", "\n", "\r\n", " - ", "\t", "  ", "- ", "x", ".", "\x00"])))
+@settings(max_examples=200, deadline=None)
+def test_sections_lie_in_the_text_one_behind_the_other(pieces):
+    text = "".join(pieces)
+    end = 0
+    for section in find_sections(text):
+        assert end <= section.start < section.end <= len(text)
+        assert text[section.start : heading_end(section)] == section.heading
+        end = section.end
+
+
+def test_a_composed_past_history_is_past():
+    assert {section_status(section) for section in find_sections("Pertinent Past Illnesses: gout")} == {"historical"}

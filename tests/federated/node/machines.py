@@ -7,8 +7,8 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -28,29 +28,41 @@ from federated.site_round import plan_classifier, prepare
 from policies.audit import read_entries
 from policies.events import Entry, Event
 from policies.files import canonical_json
+from policies.keys import KeyRing
 from policies.ledger import State
 from policies.workspace import Home
 from privacy.training.budget import open_ledger
 from tests.clinical.notes import cohort
 from tests.federated.hospitals import PATIENTS, SITES, release
+from tests.federated.node.proxy import Proxy
 from tests.federated.provision.joining import Joined, all_joined
 
-_NOT_OURS = ("HTTPS_PROXY", "HTTP_PROXY", "ALL_PROXY", SIMULATED_SITES)
+_NOT_OURS = {"HTTPS_PROXY", "HTTP_PROXY", "ALL_PROXY", SIMULATED_SITES}
+_HOST = "127.0.0.2"  # of this machine, and yet none that a proxy is spared for
+BEHIND_A_PROXY = ("river", "summit")
+PHASES = ("train", "advertise", "share", "mask", "sign", "unmask", "receipt")
+LONGEST_S = 200
 HERE = Path(__file__).parent
 
 
 @dataclass(frozen=True)
 class Machines:
+    """Attributes:
+    proxies: on the way out of those sites that have one.
+    started: the supervisors, by name.
+    """
+
     joined: Joined
     flower_home: Path
+    proxies: Mapping[str, Proxy]
+    started: dict[str, subprocess.Popen[bytes]]
 
     @property
     def link(self) -> Link:
         return running_link(self.joined.server)
 
     def entries(self, name: str) -> list[Entry]:
-        who = self.joined.server if name == "server" else self.joined.site(name)
-        return read_entries(who.home.audit, who.keys.public)
+        return read_entries(self.home(name).audit, self.keys(name).public)
 
     def events(self, name: str) -> list[Event]:
         return [entry.event for entry in self.entries(name)]
@@ -61,32 +73,72 @@ class Machines:
             approve(self.joined.site(name), plan, self.joined.workspace(name).deidentified(name))
             prepare(self.joined.site(name), plan, classifier)
 
-    def python(self, *words: str) -> subprocess.Popen[bytes]:
-        environment = {name: value for name, value in os.environ.items() if name not in _NOT_OURS}
+    def python(self, *words: str, proxy: str = "", output: int | None = None) -> subprocess.Popen[bytes]:
+        environment = {name: value for name, value in os.environ.items() if name.upper() not in _NOT_OURS}
         environment |= {"FLWR_HOME": str(self.flower_home), "OMP_NUM_THREADS": "1"}
-        return subprocess.Popen([sys.executable, "-P", *words], env=environment, cwd=self.joined.root)
+        environment |= {"HTTPS_PROXY": proxy} if proxy else {}
+        command, errors = [sys.executable, "-P", *words], subprocess.STDOUT if output else None
+        return subprocess.Popen(command, env=environment, cwd=self.joined.root, stdout=output, stderr=errors)
 
-    def start(self, home: Home) -> subprocess.Popen[bytes]:
+    def start(self, name: str) -> None:
         """The command of the server or of a site, from a folder where nothing of ours lies."""
-        words = ["server", "start", "--listen", "127.0.0.1"] if home.name == "server" else ["site", "start"]
-        workspace = ["--foreground", "--workspace", str(self.joined.workspace(home.name).root)]
-        return self.python("-m", "dashboard", *words, *workspace)
+        words = ["server", "start", "--listen", _HOST] if name == "server" else ["site", "start"]
+        workspace = ["--foreground", "--workspace", str(self.joined.workspace(name).root)]
+        proxy = self.proxies[name].url if name in self.proxies else ""
+        self.started[name] = self.python("-m", "dashboard", *words, *workspace, proxy=proxy)
 
     def rounds(self, plan: Plan) -> subprocess.Popen[bytes]:
         """The ServerApp's process, with a plan that was agreed on."""
-        root = self.joined.root
-        (root / "plan.json").write_bytes(canonical_json(plan.model_dump(mode="json")))
-        (root / "start.safetensors").write_bytes(save(start_of(plan)))
-        return self.python(str(HERE / "rounds.py"), str(self.joined.workspace("server").root), str(root))
+        folder = self._folder(plan)
+        folder.mkdir(exist_ok=True)
+        (folder / "plan.json").write_bytes(canonical_json(plan.model_dump(mode="json")))
+        (folder / "start.safetensors").write_bytes(save(start_of(plan)))
+        return self.python(str(HERE / "rounds.py"), str(self.joined.workspace("server").root), str(folder))
+
+    def comes_to(self, plan: Plan, phase: str, times: int, rounds: subprocess.Popen[bytes]) -> bool:
+        """Wait until the sites were asked so often for something, or the process ended before."""
+        notes = self._folder(plan) / "phases"
+        while rounds.poll() is None:
+            if notes.exists() and notes.read_text().split().count(phase) >= times:
+                return True
+            time.sleep(0.05)
+        return False
+
+    def forget_phases(self, plan: Plan) -> None:
+        (self._folder(plan) / "phases").unlink(missing_ok=True)
+
+    def finish(self, plan: Plan, rounds: subprocess.Popen[bytes], ended: tuple[int, ...] = (-9,)) -> None:
+        """Let a plan go on to its end, with the same command again where it ended before with one of these codes."""
+        while (code := rounds.wait(LONGEST_S)) != 0:
+            assert code in ended
+            rounds = self.rounds(plan)
 
     def kill(self, name: str, child: str) -> None:
         """End a process of a supervisor the hard way; it is started anew."""
-        home = self.joined.server.home if name == "server" else self.joined.site(name).home
-        state = read_state(home.federation)
-        assert state
-        for one in state.children:
+        state = read_state(self.home(name).federation)
+        for one in state.children if state else ():
             if one.name == child and one.pid:
-                os.kill(one.pid, signal.SIGKILL)
+                with suppress(ProcessLookupError):
+                    os.kill(one.pid, signal.SIGKILL)
+
+    def stop(self, name: str, number: int = signal.SIGKILL) -> None:
+        """End a supervisor, and with it its processes."""
+        self.started[name].send_signal(number)
+        self.started[name].wait(40)
+
+    def keys(self, name: str) -> KeyRing:
+        return self.joined.server.keys if name == "server" else self.joined.site(name).keys
+
+    def home(self, name: str) -> Home:
+        return self.joined.server.home if name == "server" else self.joined.site(name).home
+
+    def whole(self) -> bool:
+        """Whether every process is well and every site connected."""
+        states = [read_state(self.home(name).federation) for name in self.started]
+        return all(state and state.healthy for state in states) and sum(online_nodes(self.link).values()) == len(SITES)
+
+    def _folder(self, plan: Plan) -> Path:
+        return self.joined.root / f"plan-{plan.digest[:16]}"
 
     def check(self, plan: Plan) -> None:
         """Every site's update was counted once a round, and the model is what follows from them."""
@@ -111,10 +163,14 @@ class Machines:
             assert released == list(range(1, plan.rounds + 1))
             checked = [e.details["counted"] for e in of_plan if e.event is Event.RECEIPT_CHECKED]
             assert checked == [True] * plan.rounds
+            said = [e.details["round"] for e in of_plan if e.event is Event.BUDGET_SPENT]
+            assert sorted(said) == self.spent(plan, site)
+            assert set(said) == set(released)
 
     def spent(self, plan: Plan, site: str) -> list[int]:
-        bookings = open_ledger(self.joined.site(site)).bookings()
-        return sorted(one.round for one in bookings if one.plan == plan.digest and one.state is State.SPENT)
+        bookings = [one for one in open_ledger(self.joined.site(site)).bookings() if one.plan == plan.digest]
+        assert State.RESERVED not in {one.state for one in bookings}
+        return sorted(one.round for one in bookings if one.state is State.SPENT)
 
     def update(self, site: str, plan: Plan, number: int) -> Weights:
         return load(self.joined.site(site).home.update(plan.digest, number).read_bytes())
@@ -126,30 +182,29 @@ def start_of(plan: Plan) -> Weights:
 
 @contextmanager
 def machines(root: Path) -> Iterator[Machines]:
-    joined = all_joined(root, port=free_port())
+    """Server and sites, up to when they are connected; in the end each ends as it should."""
+    joined = all_joined(root, _HOST, free_port())
     for name in SITES:
         release(joined.workspace(name), name, cohort(PATIENTS, name[0]))
-    made = Machines(joined, root / "flower")
-    homes = [joined.server.home, *(joined.site(name).home for name in SITES)]
-    started = [made.start(home) for home in homes]
-
-    def all_online() -> bool:
-        assert all(process.poll() is None for process in started)
-        states = [read_state(home.federation) for home in homes]
-        healthy = all(state and state.healthy for state in states)
-        return healthy and sum(online_nodes(made.link).values()) == len(SITES)
-
+    made = Machines(joined, root / "flower", {name: Proxy() for name in BEHIND_A_PROXY}, {})
     try:
-        wait_for(all_online)
+        made.start("server")
+        wait_for(lambda: bool((state := read_state(joined.server.home.federation)) and state.healthy))
+        for name in SITES:
+            made.start(name)
+        wait_for(made.whole)
         yield made
     finally:
-        for process in started:
+        for process in made.started.values():
             process.terminate()
-        assert [process.wait(40) for process in started] == [0] * len(started)
+        assert {process.wait(40) for process in made.started.values()} == {0}
+        for proxy in made.proxies.values():
+            proxy.shutdown()
+            proxy.server_close()
 
 
-def wait_for(condition: Callable[[], bool], seconds: float = 120) -> None:
+def wait_for(condition: Callable[[], bool], seconds: float = LONGEST_S) -> None:
     until = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < until, "waited in vain"
-        time.sleep(0.1)
+        time.sleep(0.05)

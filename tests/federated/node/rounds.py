@@ -1,19 +1,41 @@
-"""The ServerApp's process of a test: the rounds of a plan, from wherever they ended."""
+"""The ServerApp's process of a test: the rounds of a plan, from wherever they ended.
+
+Each question to the sites is noted in a file before it is asked, so that a test knows where it is.
+"""
 
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 
+from flwr.app import RecordDict
 from safetensors.numpy import load_file
 
+from federated.exchange import Exchange
 from federated.machines import run_rounds
 from federated.plan import read_plan
 from federated.provision.founding import read_roster
 from policies.guard import open_server
 from policies.workspace import Workspace
 
-PATIENCE_S = 90
+PATIENCE_S = 120
+
+
+class Noted(Exchange):
+    notes: Path
+
+    def ask(
+        self, kind: str, contents: Mapping[str, RecordDict], seconds: float, enough: int | None = None
+    ) -> dict[str, RecordDict | None]:
+        with self.notes.open("a") as notes:
+            print(kind.rpartition(".")[2], file=notes)
+        return super().ask(kind, contents, seconds, enough)
+
 
 if __name__ == "__main__":
-    server, root = open_server(Workspace(Path(sys.argv[1]))), Path(sys.argv[2])
-    plan, start = read_plan(root / "plan.json"), load_file(root / "start.safetensors")
+    import federated.server_app
+
+    federated.server_app.Exchange = Noted  # type: ignore[misc]
+    server, folder = open_server(Workspace(Path(sys.argv[1]))), Path(sys.argv[2])
+    Noted.notes = folder / "phases"
+    plan, start = read_plan(folder / "plan.json"), load_file(folder / "start.safetensors")
     run_rounds(server, read_roster(server), plan, start, watch=print, patience_s=PATIENCE_S)

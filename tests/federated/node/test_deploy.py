@@ -39,6 +39,13 @@ def test_a_unit_runs_a_command_that_exists_in_the_foreground(unit: Path) -> None
     assert "--foreground" in line
 
 
+@pytest.mark.parametrize("unit", UNITS, ids=lambda unit: unit.name)
+def test_a_unit_may_use_no_more_than_it_needs(unit: Path) -> None:
+    limits = dict(re.findall(r"^(MemoryMax|CPUQuota|TasksMax|LimitNOFILE)=(.+)$", unit.read_text(), re.MULTILINE))
+    assert len(limits) == 4
+    assert "infinity" not in limits.values()
+
+
 def said_by(*command: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(command, check=False, capture_output=True, text=True)
 
@@ -59,6 +66,7 @@ def test_a_container_runs_commands_that_exist() -> None:
         assert is_a_command(service["command"])
         assert is_a_command(service["healthcheck"]["test"][2:])
         assert service["read_only"]
+        assert {"mem_limit", "cpu_shares", "pids_limit"} <= service.keys()
 
 
 @pytest.mark.skipif(not shutil.which("docker"), reason="no docker on this machine")

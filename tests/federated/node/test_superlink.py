@@ -7,8 +7,9 @@ from typing import Any
 
 import pytest
 from flwr.common.constant import ACCESS_TOKEN_KEY
+from flwr.supercore.corestate import sql_corestate as state
 
-from federated.node.superlink import MachineSecret, PublicDoor
+from federated.node.superlink import UPLOAD_S, MachineSecret, PublicDoor, change_flower
 
 LARGEST = 1000
 FLEET = "/v1/fleet/pull-messages"
@@ -76,3 +77,20 @@ def test_control_asks_for_the_secret() -> None:
     assert plugin.validate_tokens_in_metadata([(ACCESS_TOKEN_KEY, "right")])[0]
     for metadata in ([], [(ACCESS_TOKEN_KEY, "")], [(ACCESS_TOKEN_KEY, "wrong")], [("other", "right")]):
         assert plugin.validate_tokens_in_metadata(metadata) == (False, None)
+
+
+@pytest.mark.parametrize(("kept", "taken"), [(b"part", True), (b"other", False), (None, False)])
+def test_a_part_that_is_there_already_counts_as_taken(
+    monkeypatch: pytest.MonkeyPatch, kept: bytes | None, taken: bool
+) -> None:
+    class Refuses:
+        object_store = {} if kept is None else {"id": kept}
+
+        def store_object(self, run_id: int, session_id: str, object_id: str, object_content: bytes) -> bool:
+            return False
+
+    monkeypatch.setattr(state, "SqlCoreState", Refuses)
+    monkeypatch.setattr(state, "OBJECT_PUSH_SESSION_TTL_SECONDS", 180)
+    change_flower()
+    assert Refuses().store_object(1, "session", "id", b"part") is taken
+    assert state.OBJECT_PUSH_SESSION_TTL_SECONDS == UPLOAD_S

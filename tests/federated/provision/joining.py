@@ -44,20 +44,20 @@ class Joined:
         confirm(self.site(name), self.workspace(name), read_invitation(self.invitation(name)), fingerprint)
 
 
-def founded(root: Path, port: int = 9092) -> Joined:
+def founded(root: Path, host: str = "localhost", port: int = 9092) -> Joined:
     joined = Joined(root)
     for name in ("server", *SITES):
         joined.workspace(name).root.mkdir(parents=True)
         set_policy(joined.workspace(name))
-    found(joined.server, "cardio", "localhost", port)
+    found(joined.server, "cardio", host, port)
     for name in SITES:
         make_node(joined.site(name))
         joined.invitation(name)
     return joined
 
 
-def all_joined(root: Path, port: int = 9092) -> Joined:
-    joined = founded(root, port)
+def all_joined(root: Path, host: str = "localhost", port: int = 9092) -> Joined:
+    joined = founded(root, host, port)
     for name in SITES:
         admit(joined.server, joined.reply(name))
     for name in SITES:

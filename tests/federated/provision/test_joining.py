@@ -12,7 +12,11 @@ import pytest
 from federated.provision.documents import read_invitation, write_invitation, write_reply
 from federated.provision.founding import admit, dismiss, found, invite, read_roster
 from federated.provision.membership import confirm, make_node, membership, reply_to
-from policies.errors import ConfideError, InputError, IntegrityError, TrainingError
+from policies.audit import read_entries
+from policies.errors import ConfideError, InputError, IntegrityError, StorageError, TrainingError
+from policies.events import Event
+from policies.files import sha256_hex
+from policies.guard import Guard
 from policies.keys import create_keys
 from policies.models import trusted_key
 from tests.federated.hospitals import SITES
@@ -145,6 +149,33 @@ def test_who_is_dismissed_is_gone_and_the_fingerprint_another(tmp_path: Path) ->
     after = dismiss(joined.server, "summit")
     assert (after.member("summit"), after.missing) == (None, ())
     assert after.fingerprint != before == membership(joined.site("north")).fingerprint
+    last = read_entries(joined.server.home.audit, joined.server.keys.public)[-1]
+    assert (last.event, last.details["site"]) == (Event.MEMBER_DISMISSED, "summit")
+
+
+def test_every_key_of_a_node_is_logged(tmp_path: Path) -> None:
+    joined = founded(tmp_path)
+    site, made = joined.site("north"), list[str]()
+    for new_key in (False, True):  # there is one since the federation was founded, so the first makes none
+        make_node(site, new_key=new_key)
+        made.append(sha256_hex(read_reply_node(joined).encode()))
+    logged = read_entries(site.home.audit, site.keys.public)
+    assert [entry.details["node"] for entry in logged if entry.event is Event.NODE_KEY_MADE] == made
+
+
+def test_what_cannot_be_logged_is_not_done(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    joined = founded(tmp_path)
+    key, roster = joined.site("north").home.federation.node_key, joined.server.home.federation.roster
+    before = key.read_bytes(), roster.read_bytes()
+
+    def full(*_: Any, **__: Any) -> None:
+        raise StorageError("the disk is full")
+
+    monkeypatch.setattr(Guard, "record", full)
+    for act in (lambda: make_node(joined.site("north"), new_key=True), lambda: dismiss(joined.server, "summit")):
+        with pytest.raises(StorageError):
+            act()
+    assert (key.read_bytes(), roster.read_bytes()) == before
 
 
 def test_an_edited_roster_is_refused_on_both_sides(tmp_path: Path) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 
@@ -13,8 +14,9 @@ from privacy.encoders import find_encoder, load_encoder
 from privacy.tagger.design import Design, read_design, spans_of
 from privacy.tagger.model import Model, build, load, merged, save
 from privacy.tagger.recipe.compose import Marked
-from privacy.tagger.recipe.training import Settings, examples_of, logits_of, measure, train
-from privacy.tagger.words import Common, batch_of, words_of
+from privacy.tagger.recipe.training import Example, Settings, examples_of, logits_of, measure, targets_of, train
+from privacy.tagger.runtime import open_runtime
+from privacy.tagger.words import Common, batch_of, spelling_of, windows_of, words_of
 from tests.clinical.encoders import save_encoder
 
 COMMON = Common(frozenset(), frozenset())
@@ -25,6 +27,9 @@ NOTES = (
     Marked("Bath today for Reed", ((15, 19, "NAME"),)),
     Marked("the reed is in the bath"),
 )
+
+
+TWO_HEADS = ("one:NAME", "two:NAME", "two:ADDRESS")
 
 
 @pytest.fixture
@@ -84,6 +89,58 @@ def test_another_encoder_or_another_file_is_refused(design: Design, tmp_path: Pa
     (tmp_path / "none.safetensors").write_bytes(b"none")
     with pytest.raises(IntegrityError, match="holds no tagger"):
         load(tmp_path / "none.safetensors")
+
+
+def test_heads_share_the_logits_and_a_design_without_heads_has_one(design: Design) -> None:
+    assert design.heads == {"": ("NAME", "ADDRESS")}
+    assert design.tags[design.columns()] == design.tags == ("O", "B-NAME", "I-NAME", "B-ADDRESS", "I-ADDRESS")
+    two = replace(design, labels=TWO_HEADS)
+    assert two.tags[two.columns("one")] == ("O", "B-one:NAME", "I-one:NAME")
+    assert two.tags[two.columns("two")][0] == "O" and len(two.tags) == 8
+
+
+def _marked_examples(model: Model) -> list[Example]:
+    """One head sees names, the other takes capitals for addresses; spelling and marks alone tell these words apart."""
+    found = []
+    for text, marks, one, two in (("reed Bath", [1, 0], [1, 0], [0, 3]), ("reed bath", [0, 0], [0, 0], [0, 0])):
+        words = words_of(text, COMMON)
+        shapes = np.concatenate((words.shapes, np.array(marks, np.uint8)[:, None]), axis=1)
+        [window] = windows_of(model.subwords, words, 40)
+        for head, tags in (("one", one), ("two", two)):
+            targets = targets_of(window, np.array(tags, np.int64))
+            found.append(Example(window, shapes, targets, spelling_of(words), head))
+    return found
+
+
+def test_heads_marks_and_spelling_are_learned_saved_and_run_the_same_everywhere(design: Design, tmp_path: Path) -> None:
+    model = build(replace(design, labels=TWO_HEADS, marks=1, characters=8))
+    examples = _marked_examples(model)
+    settings = Settings(epochs=120, rate=5e-3, hide_common=0.0, hide_marks=0.01, hide_words=0.01, dropout=0.01)
+    train(model, examples, settings, lambda *_: None)
+    assert {k: s.f1 for k, s in measure(model, examples).items()} == dict.fromkeys((*TWO_HEADS, "words"), 1.0)
+    save(model, tmp_path / "two.safetensors")
+    batch = batch_of([e.window for e in examples], [e.shapes for e in examples], 0, [spelling_of_(e) for e in examples])
+    exact = open_runtime(tmp_path / "two.safetensors", None, 1, quantized=False).run(batch)
+    small = open_runtime(tmp_path / "two.safetensors", tmp_path, 1, quantized=True).run(batch)
+    first = examples[0].window.first
+    assert (exact[:, first].argmax(-1) == small[:, first].argmax(-1)).all()
+    changed = replace(batch, spelling=np.zeros_like(batch.spelling))
+    assert not np.allclose(open_runtime(tmp_path / "two.safetensors", tmp_path, 1, quantized=True).run(changed), small)
+
+
+def spelling_of_(example: Example) -> np.ndarray:
+    assert example.spelling is not None
+    return example.spelling
+
+
+def test_after_training_the_encoder_is_exact_again(design: Design) -> None:
+    model = build(design)
+    before = {name: p.detach().clone() for name, p in model.network.named_parameters() if not p.requires_grad}
+    examples = [e for note in NOTES for e in examples_of(model, note, 40, COMMON, skip=False)]
+    train(model, examples, Settings(epochs=1), lambda *_: None)
+    for name, parameter in model.network.named_parameters():
+        if not parameter.requires_grad:
+            torch.testing.assert_close(parameter, before[name], rtol=0, atol=0)
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,7 @@ from typing import Any
 
 from clinical.classifier import trained_weights
 from federated import site_round
-from federated.messages import TrainOrder
+from federated.parties import SIMULATED_SITES
 from federated.plan import Plan
 from federated.site_round import plan_classifier, train_round
 from policies.audit import read_entries
@@ -19,9 +19,9 @@ from policies.files import sha256_hex
 from policies.guard import Site
 from policies.ledger import Ledger
 from policies.releases import Release
-from policies.workspace import Workspace
+from policies.workspace import WORKSPACE_VARIABLE, Workspace
 from privacy.training import budget
-from tests.federated.hospitals import hospital, plan_for
+from tests.federated.hospitals import hospital, order_for, plan_for
 
 ROUNDS = 5000
 POINTS: dict[str, tuple[Any, str, bool]] = {
@@ -47,6 +47,7 @@ def count(plans: Sequence[Sequence[Release]], delta: float) -> float:
 def train(root: Path, encoder: Path, first: int, last: int, die: str = "") -> None:
     """Answer some rounds; `die` names the point at which the process kills itself."""
     budget.epsilon = count
+    os.environ |= {WORKSPACE_VARIABLE: str(root), SIMULATED_SITES: "north"}
     site, plan, trace = hospital(Workspace(root)), long_plan(encoder), Trace(root / "trace")
     trace_gradients(site, trace)
     if die:
@@ -55,7 +56,7 @@ def train(root: Path, encoder: Path, first: int, last: int, die: str = "") -> No
     weights = trained_weights(plan_classifier(plan))
     trace.write("ready")
     for number in range(first, last + 1):
-        gradient = train_round(site, TrainOrder(plan.digest, number, weights)).gradient
+        gradient = train_round(site, order_for(plan, number, weights)).gradient
         trace.write("sent", number, sha256_hex(b"".join(gradient[name].tobytes() for name in sorted(gradient))))
 
 

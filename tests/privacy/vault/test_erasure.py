@@ -90,6 +90,14 @@ def test_a_request_that_was_put_back_opens_nothing(workspace: Workspace) -> None
         open_patient(at(workspace, "alice"), number)
 
 
+def test_a_calibration_that_rests_on_the_patient_goes_too(workspace: Workspace) -> None:
+    kept = at(workspace, "bob").home.calibration("0" * 16)
+    kept.parent.mkdir()
+    kept.write_bytes(b"sealed")
+    erased(workspace)
+    assert not kept.exists()
+
+
 def test_random_codes_are_tied_to_nothing_afterwards(workspace: Workspace) -> None:
     site = at(workspace, "bob")
     book, keyed = CodeBook(site.home.vault, site.keys.pseudonyms), "f" * 32

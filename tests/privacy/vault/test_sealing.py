@@ -50,7 +50,7 @@ def test_the_sealing_key_opens_no_original() -> None:
             unseal(half, sealed, "p1")
 
 
-@pytest.mark.parametrize("sealed", [b"", b"short", seal(bytes(32), b"x", "p2")])
+@pytest.mark.parametrize("sealed", [b"", b"short", seal(bytes(32), b"x", "p2")], ids=["empty", "short", "moved"])
 def test_what_was_cut_or_moved_does_not_open(sealed: bytes) -> None:
     with pytest.raises(IntegrityError):
         unseal(bytes(32), sealed, "p1")

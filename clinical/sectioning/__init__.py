@@ -1,0 +1,1 @@
+"""What a section is, told from its text alone: a small classifier over the base encoder."""

@@ -1,0 +1,129 @@
+"""A text classifier: the base encoder with LoRA on all layers (Hu et al. 2021), the mean of its states, a linear head.
+
+What was trained is a safetensors file of under a megabyte beside the encoder; labels and shape stand in its header.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn.utils.parametrize import register_parametrization, remove_parametrizations
+
+from policies.errors import IntegrityError
+from privacy.encoders import DEFAULT_ENCODER, find_encoder, load_encoder
+from privacy.tagger.model import LowRank
+
+
+@dataclass(frozen=True)
+class Design:
+    """What the classifier was trained with: its labels, the encoder's hash, the rank of LoRA, tokens that are read."""
+
+    labels: tuple[str, ...]
+    encoder_sha256: str
+    rank: int
+    tokens: int
+
+
+@dataclass(frozen=True)
+class Model:
+    """A tokenizer and a network that belong together."""
+
+    design: Design
+    tokenizer: Any
+    network: SectionNetwork
+
+    def logits(self, texts: Sequence[str]) -> Tensor:
+        """Of the beginning of each text, `[N, K]`."""
+        window = self.design.tokens
+        batch = self.tokenizer(
+            [text[: 20 * window] for text in texts],
+            truncation=True,
+            max_length=window,
+            padding=True,
+            return_tensors="pt",
+        )
+        logits: Tensor = self.network(batch["input_ids"], batch["attention_mask"])
+        return logits
+
+
+class SectionNetwork(nn.Module):
+    """Token ids and mask `[B, L]` to logits `[B, K]`."""
+
+    def __init__(self, encoder: nn.Module, width: int, labels: int) -> None:
+        super().__init__()
+        self.encoder = encoder
+        self.head = nn.Linear(width, labels)
+
+    def forward(self, ids: Tensor, mask: Tensor) -> Tensor:
+        states = self.encoder(input_ids=ids, attention_mask=mask).last_hidden_state
+        seen = mask.unsqueeze(-1).to(states.dtype)
+        return self.head((states * seen).sum(1) / seen.sum(1).clamp(min=1))
+
+    def trained(self) -> dict[str, nn.Parameter]:
+        """What is saved: LoRA and head, by name."""
+        return {name: parameter for name, parameter in self.named_parameters() if parameter.requires_grad}
+
+
+def build(design: Design, *, seed: int = 0) -> Model:
+    """A classifier whose encoder is as it was and whose head knows nothing.
+
+    Raises:
+        IntegrityError: the encoder on this machine is another than the design names.
+    """
+    files = find_encoder(DEFAULT_ENCODER)
+    if files.sha256 != design.encoder_sha256:
+        raise IntegrityError("the section classifier was trained on another encoder", "Install Confide again.")
+    tokenizer, encoder = load_encoder(files)
+    with torch.random.fork_rng():
+        torch.manual_seed(seed)
+        for name, module in list(encoder.named_modules()):
+            if isinstance(module, nn.Linear) and "pooler" not in name:
+                register_parametrization(module, "weight", LowRank(module.weight, design.rank))
+        network = SectionNetwork(encoder, encoder.config.hidden_size, len(design.labels))
+    return Model(design, tokenizer, network.eval())
+
+
+def save(model: Model, path: Path) -> None:
+    """Write what was trained, in half precision, with the design in the header."""
+    from safetensors.torch import save_file
+
+    tensors = {name: parameter.detach().half().contiguous() for name, parameter in model.network.trained().items()}
+    beside = path.with_suffix(".part")
+    save_file(tensors, beside, metadata={"design": json.dumps(asdict(model.design), sort_keys=True)})
+    beside.replace(path)
+
+
+def load(path: Path) -> Model:
+    """A trained classifier, LoRA added to the encoder's weights.
+
+    Raises:
+        IntegrityError: the file is no section classifier, or its encoder is not the one on this machine.
+    """
+    from safetensors import SafetensorError, safe_open
+    from safetensors.torch import load_file
+
+    try:
+        with safe_open(path, "pt") as file:
+            header = json.loads((file.metadata() or {})["design"])
+        design = Design(tuple(header["labels"]), header["encoder_sha256"], int(header["rank"]), int(header["tokens"]))
+        tensors = load_file(path)
+    except (OSError, SafetensorError, KeyError, ValueError, TypeError):
+        raise IntegrityError(f"{path.name} is no section classifier", "Install Confide again.") from None
+    model = build(design)
+    own = model.network.trained()
+    if {name: tuple(value.shape) for name, value in own.items()} != {k: tuple(v.shape) for k, v in tensors.items()}:
+        raise IntegrityError(f"{path.name} holds another classifier than it says", "Install Confide again.")
+    with torch.no_grad():
+        for name, parameter in own.items():
+            parameter.copy_(tensors[name])
+    for module in list(model.network.encoder.modules()):
+        if hasattr(module, "parametrizations"):
+            remove_parametrizations(module, "weight", leave_parametrized=True)
+    model.network.requires_grad_(False)
+    return model
