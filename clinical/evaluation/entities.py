@@ -9,25 +9,11 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
 
 from clinical.entities.corpora import Document, labels_of, read_corpus
+from clinical.evaluation.counts import Score, score
 
-RESAMPLES = 1000
 Span = tuple[int, int, str]
-
-
-@dataclass(frozen=True)
-class Score:
-    """Spans found exactly, with their label; `interval` is that of F1, 95 %, by bootstrap over documents."""
-
-    gold: int
-    found: int
-    right: int
-    precision: float
-    recall: float
-    f1: float
-    interval: tuple[float, float]
 
 
 @dataclass(frozen=True)
@@ -83,28 +69,7 @@ def score_documents(corpus: str, documents: Sequence[Document], find: Callable[[
     return EntityScores(
         corpus,
         len(documents),
-        _score(counts.sum(axis=1)),
-        {name: _score(counts[:, index]) for index, name in enumerate(names)},
+        score(counts.sum(axis=1)),
+        {name: score(counts[:, index]) for index, name in enumerate(names)},
         len(documents) / seconds if seconds else 0.0,
     )
-
-
-def _score(counts: NDArray[np.int64]) -> Score:
-    """The score of `[D, 3]` counts of documents."""
-    gold, found, right = (int(number) for number in counts.sum(axis=0))
-    draws = np.random.default_rng(0).integers(len(counts), size=(RESAMPLES, len(counts)))
-    low, high = np.quantile(_f1(counts[draws].sum(axis=1)), [0.025, 0.975])
-    return Score(
-        gold,
-        found,
-        right,
-        right / found if found else 1.0,
-        right / gold if gold else 1.0,
-        float(_f1(counts.sum(axis=0, keepdims=True))[0]),
-        (float(low), float(high)),
-    )
-
-
-def _f1(counts: NDArray[np.int64]) -> NDArray[np.float64]:
-    both = counts[:, 0] + counts[:, 1]
-    return np.divide(2.0 * counts[:, 2], both, out=np.ones(len(counts)), where=both > 0)

@@ -103,7 +103,7 @@ def show_entities(scores: EntityScores) -> None:
         [
             (
                 name,
-                own.gold,
+                own.marked,
                 own.found,
                 f"{own.precision:.3f}",
                 f"{own.recall:.3f}",

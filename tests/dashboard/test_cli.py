@@ -25,6 +25,7 @@ COMMANDS = [
     ["evaluate", "phi"],
     ["evaluate", "diagnosis"],
     ["evaluate", "assertions"],
+    ["evaluate", "entities"],
     ["evaluate", "sections"],
     ["certify", "draw"],
     ["certify", "review"],

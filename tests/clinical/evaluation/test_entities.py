@@ -21,7 +21,7 @@ def test_a_span_counts_if_both_ends_and_the_label_are_right() -> None:
         "none": [(0, 2, "x:Chemical")],
     }
     scores = score_documents("bc5cdr", DOCUMENTS, found.__getitem__)
-    assert (scores.overall.gold, scores.overall.found, scores.overall.right) == (2, 3, 1)
+    assert (scores.overall.marked, scores.overall.found, scores.overall.right) == (2, 3, 1)
     assert scores.overall.f1 == pytest.approx(2 / 5)
     assert scores.labels["Disease"].precision == 0.5
     assert scores.labels["Chemical"].recall == 0.0
