@@ -74,7 +74,7 @@ def train(
 ) -> None:
     """Train one model over several hospitals with differential privacy, and sign it.
 
-    [dim]Here: confide train deid/north deid/river --labels labels.toml --epsilon 4[/]
+    [dim]Example: confide train deid/north deid/river --labels labels.toml --epsilon 4[/]
 
     [dim]Between machines: confide train --federation cardio --labels labels.toml --epsilon 4 --watch[/]
     """

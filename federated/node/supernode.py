@@ -2,8 +2,9 @@
 
 Flower would parse a file of the bundle before our executor compares its hash; a round of several messages would mostly
 wait for the next time that it asks; a site that was killed could not come back for a minute, since it counts as
-connected for that long; one that was cut off would try again every 20 seconds. All of these are fixed in its code, so
-they are changed here before it runs.
+connected for that long; one that was cut off would try again every 20 seconds; and a message whose run ended while it
+was being fetched would stand in the way of all others. All of these are fixed in its code, so they are changed here
+before it runs.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from __future__ import annotations
 import os
 import sys
 import time
+from collections.abc import Callable
 from types import SimpleNamespace
 from typing import Any
 
@@ -18,6 +20,7 @@ from flwr.supercore import heartbeat
 from flwr.supercore.app_utils import start_parent_process_monitor
 from flwr.supercore.corestate import in_memory_corestate as state
 from flwr.supercore.retry import http_retry as retry
+from flwr.supercore.run import RunNotRunningException
 from flwr.supernode import fleet_http_connection as connection
 from flwr.supernode import start_client_internal as loop
 from flwr.supernode.cli import flower_supernode
@@ -49,8 +52,21 @@ def _settings_of_the_run(bundle: bytes, run: Any) -> dict[str, Any]:
     return dict(run.override_config)
 
 
+def _fails_when_the_run_is_over(call: Callable[..., Any]) -> Callable[..., Any]:
+    """Flower gives up a message where something ordinary fails; the end of its run it raises past all handlers."""
+
+    def called(*given: Any) -> Any:
+        try:
+            return call(*given)
+        except RunNotRunningException:
+            raise RuntimeError("the run is over") from None
+
+    return called
+
+
 def change_flower() -> None:
     """Take the places of Flower that are ours; ends the process where they are not as they were in 1.41."""
+    pull = loop._pull_and_store_message
     beats = [hasattr(module, "HEARTBEAT_DEFAULT_INTERVAL") for module in (state, connection, heartbeat)]
     known = all(beats) and hasattr(loop, "get_fused_config_from_fab") and hasattr(retry, "MAX_RETRY_DELAY")
     if not known or loop.time is not time:
@@ -60,6 +76,12 @@ def change_flower() -> None:
     connection.HEARTBEAT_DEFAULT_INTERVAL = heartbeat.HEARTBEAT_DEFAULT_INTERVAL = NODE_BEAT_S
     retry.MAX_RETRY_DELAY = LONGEST_RETRY_S
     loop.time = SimpleNamespace(sleep=Clock().sleep)
+
+    def pulled(**given: Any) -> int | None:
+        calls = {name: _fails_when_the_run_is_over(given[name]) for name in ("pull_object", "confirm_message_received")}
+        return pull(**given | calls)
+
+    loop._pull_and_store_message = pulled
 
 
 def main() -> None:

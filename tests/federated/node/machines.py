@@ -108,10 +108,16 @@ class Machines:
         (self._folder(plan) / "phases").unlink(missing_ok=True)
 
     def finish(self, plan: Plan, rounds: subprocess.Popen[bytes], ended: tuple[int, ...] = (-9,)) -> None:
-        """Let a plan go on to its end, with the same command again where it ended before with one of these codes."""
+        """Let a plan go on to its end, with the same command again where it ended before with one of these codes.
+
+        A site that was away in the end gets the last receipt when the command is given once more.
+        """
         while (code := rounds.wait(LONGEST_S)) != 0:
             assert code in ended
             rounds = self.rounds(plan)
+        if not all(self.joined.site(name).home.receipt(plan.digest, plan.rounds).exists() for name in SITES):
+            wait_for(self.whole)
+            assert self.rounds(plan).wait(LONGEST_S) == 0
 
     def kill(self, name: str, child: str) -> None:
         """End a process of a supervisor the hard way; it is started anew."""

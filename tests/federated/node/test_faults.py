@@ -56,23 +56,26 @@ def counted_once(federation: Machines, plan: Plan, rounds: subprocess.Popen[byte
 
 
 @pytest.mark.parametrize(
-    "phases", [PHASES] if LONG else [("train", "mask", "receipt")], ids=lambda phases: f"{len(phases)} phases"
+    "faults",
+    [[(phase, part) for phase in PHASES for part in ("superlink", "training")]]
+    if LONG
+    else [[("train", "training"), ("mask", "superlink"), ("receipt", "training")]],
+    ids=lambda faults: f"{len(faults)} times",
 )
 def test_the_server_is_killed_in_a_phase_and_the_training_goes_on(
-    federation: Machines, encoder: Path, phases: tuple[str, ...]
+    federation: Machines, encoder: Path, faults: list[tuple[str, str]]
 ) -> None:
     plan = secure_plan(federation, encoder, 200)
     rounds = federation.rounds(plan)
-    for number, phase in enumerate(phases * 2 if LONG else phases):
+    for phase, part in faults:
         assert federation.comes_to(plan, phase, 1, rounds)
-        if number % 2:
-            federation.kill("server", "superlink")
-            federation.forget_phases(plan)
+        if part == "superlink":
+            federation.kill("server", part)
         else:
             rounds.kill()
             assert rounds.wait() == -9
-            federation.forget_phases(plan)
             rounds = federation.rounds(plan)
+        federation.forget_phases(plan)
     counted_once(federation, plan, rounds)
 
 
