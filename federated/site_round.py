@@ -47,7 +47,7 @@ from privacy.training.dp_certificate import PUBLIC_CHECK
 from privacy.training.dpsgd import Rows, check_gradients
 from privacy.training.randomness import SecureRandom
 
-MOST_LOST = 2  # updates of one round that were paid for and never kept
+MOST_LOST = 8  # updates of one round that were paid for and never kept
 
 _PUBLIC_ROWS = 4
 

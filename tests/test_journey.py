@@ -50,7 +50,11 @@ class Road:
         (root / "labels.toml").write_text(labels)
         folders = [f"deid/{site}" for site in SITES]
         self.confide("train", *folders, "--labels", "labels.toml", "--rounds", "2", "--yes", "--epsilon", "4")
-        (root / "note.txt").write_text(f"{FIRST} {LAST} has chest pain. Denies fever.\n")
+        story = (
+            "with sweating and nausea, after walking up the stairs to his flat; it goes into the left arm and the jaw"
+        )
+        note = f"{FIRST} {LAST} has chest pain since Tuesday, {story}. Denies fever. Takes aspirin 81 mg daily.\n"
+        (root / "note.txt").write_text(note)
         self.care_view = self.confide("extract", "note.txt", "--site", "north")
         self.output.remove(self.care_view)
 
@@ -116,7 +120,7 @@ def test_the_vault_holds_it_for_care(road: Road) -> None:
 
 def test_the_care_view_quotes_the_note(road: Road) -> None:
     assert "chest pain" in road.care_view
-    assert any(quoted in road.care_view for quoted in (LAST, "Denies fever."))  # a sentence as evidence
+    assert any(quoted in road.care_view for quoted in (LAST, "Takes aspirin"))  # a sentence as evidence
 
 
 def test_nothing_printed_elsewhere_holds_the_canary(road: Road) -> None:
@@ -157,7 +161,9 @@ def test_epsilon_from_the_log_is_the_one_displayed(road: Road) -> None:
 
 def test_a_study_over_the_budget_is_refused_before_it_starts(road: Road) -> None:
     before = road.entries("north")
-    said = road.confide("train", "deid/north", "--labels", "labels.toml", "--epsilon", "7", "--yes", code=5)
+    said = road.confide(
+        "train", "deid/north", "deid/river", "--labels", "labels.toml", "--epsilon", "7", "--yes", code=5
+    )
     assert "over the policy's 8" in said
     after = road.entries("north")[len(before) :]
     assert [entry.event for entry in after if entry.event is not Event.ACCESS_DECIDED] == [Event.BUDGET_REFUSED]

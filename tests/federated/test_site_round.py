@@ -371,7 +371,7 @@ def test_a_step_that_is_killed_again_and_again_does_not_spend_the_whole_budget(
     for _ in range(MOST_LOST):
         with pytest.raises(KeyboardInterrupt):
             train_round(prepared, order(plan))
-    with pytest.raises(TrainingError, match="paid 2 times and its update was lost"):
+    with pytest.raises(TrainingError, match=f"paid {MOST_LOST} times and its update was lost"):
         train_round(prepared, order(plan))
     assert states(prepared) == [State.SPENT] * MOST_LOST
 

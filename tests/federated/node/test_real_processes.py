@@ -10,7 +10,9 @@ import io
 import signal
 import ssl
 import zipfile
+from collections.abc import Mapping
 from pathlib import Path
+from typing import ClassVar
 
 import httpx
 import pytest
@@ -18,9 +20,10 @@ from flwr.app import Message
 from flwr.common.constant import ErrorCode
 
 import federated.node.link
+from federated.asking import Asking
 from federated.exchange import Exchange
 from federated.machines import by_keys, members_of
-from federated.messages import TrainOrder, pack_order, unpack_fields, unpack_reply
+from federated.messages import TrainOrder, pack_fields, pack_order, unpack_reply
 from federated.node.bundle import app_bundle
 from federated.node.link import Link, online_nodes, run_of_installed_code
 from federated.node.service import free_port
@@ -34,7 +37,7 @@ from federated.provision.probe import why_unreachable
 from federated.secagg.fields import fields_of
 from federated.secagg.messages import UnmaskRequest
 from federated.server_app import Rounds
-from policies.errors import InputError, IntegrityError, StorageError, TrainingError
+from policies.errors import ConfideError, InputError, IntegrityError, StorageError, TrainingError
 from policies.events import Event
 from policies.models import list_models
 from policies.policy import Aggregation
@@ -85,24 +88,29 @@ def test_a_plan_that_a_site_has_not_approved_is_refused_there_and_logged(federat
         assert refused[-1]["plan"] == plan.digest
 
 
-class _Liar(Rounds):
+class _LyingAsking(Asking):
     """Shows north another list of survivors, and asks river for its shares with what both signed."""
 
-    river = 0
-
-    def _ask(self, exchange, kind, contents, seconds, enough):  # type: ignore[no-untyped-def]
+    def ask(self, kind, contents, read, *, seconds, enough):  # type: ignore[no-untyped-def]
         if kind != "query.sign":
-            return super()._ask(exchange, kind, contents, seconds, enough)
+            return super().ask(kind, contents, read, seconds=seconds, enough=enough)
         shown = contents["north"]["config"]
         of_summit = shown["inputs_of"].index(list(SITES).index("summit"))
         shown["inputs"] = [*shown["inputs"][:of_summit], bytes(32), *shown["inputs"][of_summit + 1 :]]
-        answers = super()._ask(exchange, kind, contents, seconds, enough)
-        signed = {place: unpack_fields(answers[name])[1]["signature"] for place, name in enumerate(SITES)}
+        answers = super().ask(kind, contents, read, seconds=seconds, enough=enough)
+        signed = {place: answers.given[name]["signature"] for place, name in enumerate(SITES)}
         request = fields_of(UnmaskRequest(shown["session"], signed, (0, 1, 2), ()))
-        content = self._packed({**request, "round": shown["round"], "attempt": shown["attempt"]})
-        answer = super()._ask(exchange, "query.unmask", {"river": content}, seconds, 0)["river"]
-        self.river = unpack_fields(answer)[1].get("refusal", 0)
+        content = pack_fields(shown["plan"].hex(), {**request, "round": shown["round"], "attempt": shown["attempt"]})
+        self.rivers.append(super().ask("query.unmask", {"river": content}, read, seconds=seconds, enough=1).faults)
         return answers
+
+    rivers: ClassVar[list[Mapping[str, ConfideError]]] = []
+
+
+class _Liar(Rounds):
+    def _asking(self, grid, number):  # type: ignore[no-untyped-def]
+        honest = super()._asking(grid, number)
+        return _LyingAsking(honest.exchange, honest.wrong)
 
 
 def test_a_server_that_shows_two_lists_of_survivors_gets_no_share(federation: Machines, encoder: Path) -> None:
@@ -112,7 +120,8 @@ def test_a_server_that_shows_two_lists_of_survivors_gets_no_share(federation: Ma
     liar = _Liar(server, plan, start_of(plan), members_of(read_roster(server)), tries=1)
     with pytest.raises(TrainingError, match="signed one and the same"), run_of_installed_code(federation.link) as grid:
         liar.run(grid)
-    assert liar.river == IntegrityError.exit_code
+    (river,) = _LyingAsking.rivers
+    assert f"code {IntegrityError.exit_code}" in river["river"].message
     failed = [e.details for e in federation.entries("river") if e.event is Event.ROUND_FAILED]
     assert (failed[-1]["error"], failed[-1]["place"].partition(":")[0]) == ("IntegrityError", "survivors.py")
     assert not server.home.receipt(plan.digest, 1).exists()
