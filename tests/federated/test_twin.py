@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -180,9 +181,12 @@ def made_up(monkeypatch: pytest.MonkeyPatch) -> list[tuple[int, int]]:
 SMALL = Sizes(canaries=60, few=12, epochs=30, reference=12, attacked=12)
 
 
-def test_a_whole_audit_tells_the_plan_from_no_privacy(encoder: Path, made_up: list[tuple[int, int]]) -> None:
+def test_a_whole_audit_tells_the_plan_from_no_privacy(
+    encoder: Path, made_up: list[tuple[int, int]], monkeypatch: pytest.MonkeyPatch
+) -> None:
     shares = tuple(SiteShare(name=name, patients=20, weight="0.5") for name in ("north", "river"))
     plan = plan_for(encoder, labels=LABELS, sites=shares, sigma="10.0", learning_rate=0.05)
+    monkeypatch.setattr(drills, "Twin", partial(Twin, random=SecureRandom.unsafe("a whole audit")))
     stages: dict[str, tuple[int, int]] = {}
     report = audit_plan(plan, SMALL, lambda stage, done, total: stages.update({stage: (done, total)}))
     assert report.plan == plan.digest
