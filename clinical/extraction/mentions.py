@@ -7,6 +7,8 @@ from typing import Literal
 
 Status = Literal["present", "negated", "uncertain", "historical", "family", "hypothetical", "conditional", "resolved"]
 Kind = Literal["problem", "finding", "medication", "test", "procedure", "anatomy"]
+AttributeKind = Literal["dose", "unit", "route", "frequency", "duration", "value", "range", "flag"]
+RelationKind = AttributeKind | Literal["site", "time"]
 
 
 @dataclass(frozen=True)
@@ -28,11 +30,21 @@ class Assertion:
 
 
 @dataclass(frozen=True)
+class Attribute:
+    """What `text[start:end]` of the note says of a mention; `value` is its canonical form ("twice a day" is "bid")."""
+
+    kind: AttributeKind
+    value: str
+    start: int
+    end: int
+
+
+@dataclass(frozen=True)
 class Mention:
     """One named thing at `text[start:end]` of the note.
 
-    `concept` is the canonical name in lower case, `section` the canonical label or "". `attributes` are pairs:
-    dose, unit, route and frequency of a medication; value and unit of a test.
+    `concept` is the canonical name in lower case, `section` the canonical label or "". `attributes` are dose, unit,
+    route, frequency and duration of a medication; value, unit, reference range and flag of a test.
     """
 
     start: int
@@ -42,7 +54,23 @@ class Mention:
     concept: str
     section: str = ""
     assertion: Assertion = field(default=Assertion(), repr=False)
-    attributes: tuple[tuple[str, str], ...] = ()
+    attributes: tuple[Attribute, ...] = ()
+
+
+@dataclass(frozen=True)
+class Relation:
+    """The mention at `text[head_start:head_end]`, and what `text[tail_start:tail_end]` says of it.
+
+    `kind` is that of the attribute; or "site", where the tail is a mention of anatomy, or "time", where it is a date or
+    a duration. `value` is the tail in canonical form: "bid", "left knee", "3 weeks", "since tuesday".
+    """
+
+    kind: RelationKind
+    head_start: int
+    head_end: int
+    tail_start: int
+    tail_end: int
+    value: str = field(default="", repr=False)
 
 
 @dataclass(frozen=True)
@@ -62,3 +90,4 @@ class NoteFacts:
     sections: tuple[Section, ...] = ()
     sentences: tuple[tuple[int, int], ...] = ()
     mentions: tuple[Mention, ...] = ()
+    relations: tuple[Relation, ...] = ()
