@@ -56,17 +56,17 @@ def read_dataset(folder: Path, rule: LabelRule) -> Dataset:
     """
     by_encounter: dict[_Encounter, list[str]] = defaultdict(list)
     if rule.source is LabelSource.CONDITION:
-        for condition in _resources(folder, "Condition"):
+        for condition in resources(folder, "Condition"):
             encounter = condition.get("encounter", {}).get("reference")
             if encounter:
-                by_encounter[_subject(condition), encounter].extend(condition_codes(condition))
+                by_encounter[subject_of(condition), encounter].extend(condition_codes(condition))
     notes: dict[str, list[LabelledNote]] = defaultdict(list)
     documents = 0
-    for document in _resources(folder, "DocumentReference"):
+    for document in resources(folder, "DocumentReference"):
         documents += 1
         labels = rule.of(_codes_of(document, rule.source, by_encounter))
         if labels:
-            patient = _subject(document).removeprefix("Patient/")
+            patient = subject_of(document).removeprefix("Patient/")
             notes[patient].append(LabelledNote(document["id"], document_text(document), labels))
     if not documents:
         raise InputError("no de-identified documents here", "Run 'confide deid IN OUT' first.", file=folder)
@@ -98,7 +98,8 @@ def target(labels: frozenset[str], rule: LabelRule) -> NDArray[np.float32]:
     return hot / hot.sum()
 
 
-def _subject(resource: Mapping[str, Any]) -> str:
+def subject_of(resource: Mapping[str, Any]) -> str:
+    """The reference of the patient whom a resource is about, "Patient/ID"."""
     return str(resource["subject"]["reference"])
 
 
@@ -110,7 +111,7 @@ def _codes_of(
         return
     context = document.get("context", {})  # of R5 the encounters themselves, of R4 what holds them
     for encounter in context if isinstance(context, list) else context.get("encounter", ()):
-        yield from by_encounter.get((_subject(document), encounter.get("reference", "")), ())
+        yield from by_encounter.get((subject_of(document), encounter.get("reference", "")), ())
 
 
 def document_text(document: Mapping[str, Any]) -> str:
@@ -119,7 +120,8 @@ def document_text(document: Mapping[str, Any]) -> str:
     return "\n".join(base64.b64decode(part).decode() for part in parts)
 
 
-def _resources(folder: Path, kind: str) -> Iterator[dict[str, Any]]:
+def resources(folder: Path, kind: str) -> Iterator[dict[str, Any]]:
+    """Every resource of a type in a folder that 'confide deid' wrote."""
     for path in sorted(folder.glob("*.ndjson")):
         with path.open(encoding="utf-8") as stream:
             for line in stream:

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 from spacy.language import Language
 from spacy.tokens import Doc
 
-from clinical.entities.tagger import EntityTagger, Span
+from clinical.entities.tagger import EntityTagger, Span, shipped_confidences
 from clinical.extraction.mentions import Kind, Mention, Section
 from clinical.extraction.sections import heading_end, section_at, sections_of
 from clinical.extraction.sentences import sentences_of
@@ -115,7 +115,7 @@ def _length(mention: Mention) -> int:
 
 
 def _make(nlp: Language, name: str, threads: int) -> TaggedEntities:
-    return TaggedEntities(EntityTagger(threads=threads))
+    return TaggedEntities(EntityTagger(threads=threads, least=shipped_confidences()))
 
 
 Language.factory(

@@ -10,14 +10,16 @@ F1 with its 95 % interval by document, spans and labels exact, in 8-bit integers
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from importlib.resources import as_file, files
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.special import softmax
 
 from clinical.entities.marks import marks_of
+from policies.files import table_of
 from privacy.tagger.design import OUTSIDE, spans_of
 from privacy.tagger.runtime import Runtime, open_runtime
 from privacy.tagger.words import Common, Words, batch_of, spelling_of, windows_of, words_of
@@ -38,6 +40,7 @@ class EntityTagger:
         quantized: whether to run in 8-bit integers; in single precision otherwise.
         weights: what was trained; the file that ships if not given.
         runtime: an open model, instead of all of these.
+        least: by label, the confidence that a span has at least; others are left out.
     """
 
     def __init__(
@@ -48,23 +51,34 @@ class EntityTagger:
         quantized: bool = True,
         weights: Path | None = None,
         runtime: Runtime | None = None,
+        least: Mapping[str, float] | None = None,
     ) -> None:
         self._open = (weights or shipped_weights(), cache, threads)
-        self._quantized, self._runtime = quantized, runtime
+        self._quantized, self._runtime, self._least = quantized, runtime, least or {}
 
     def find(self, text: str) -> dict[str, list[Span]]:
         """By head, the spans (start, end, "head:label") in order; those of one head do not overlap."""
+        return {
+            head: [span for span, sure in spans if sure >= self._least.get(span[2], 0.0)]
+            for head, spans in self.find_scored(text).items()
+        }
+
+    def find_scored(self, text: str) -> dict[str, list[tuple[Span, float]]]:
+        """The same, whatever is sure enough, each with its confidence: the least share that one of its words gives."""
         if self._runtime is None:
             self._runtime = open_runtime(*self._open, quantized=self._quantized)
         words = entity_words(text)
         tags = {head: [OUTSIDE] * len(words) for head in self._runtime.design.heads}
+        sure = {head: np.ones(len(words)) for head in tags}
         for word, logits in self._logits(self._runtime, words):
             for head, own in tags.items():
                 columns = self._runtime.design.columns(head)
                 names = self._runtime.design.tags[columns]
-                for index, best in zip(word, best_tags(logits[:, columns], names), strict=True):
-                    own[index] = names[best]
-        return {head: _in_text(words, own) for head, own in tags.items()}
+                best = best_tags(logits[:, columns], names)
+                sure[head][word] = softmax(logits[:, columns], 1)[np.arange(len(best)), best]
+                for index, tag in zip(word, best, strict=True):
+                    own[index] = names[tag]
+        return {head: _in_text(words, own, sure[head]) for head, own in tags.items()}
 
     def _logits(self, runtime: Runtime, words: Words) -> list[tuple[list[int], NDArray[np.float32]]]:
         """For each window the words that it holds, and the logits of each `[W, K]`."""
@@ -83,6 +97,11 @@ def shipped_weights() -> Path:
     """The weights file of this installation."""
     with as_file(files("clinical.entities").joinpath("weights/entities.safetensors")) as path:
         return path
+
+
+def shipped_confidences() -> dict[str, float]:
+    """By label of this installation's weights, the confidence from which on its spans are worth showing."""
+    return {label: float(least) for label, least in table_of("clinical.entities", "weights/confidence").items()}
 
 
 def entity_words(text: str) -> Words:
@@ -115,5 +134,8 @@ def _may_follow(before: str, tag: str) -> bool:
     return not tag.startswith("I-") or before[2:] == tag[2:]
 
 
-def _in_text(words: Words, tags: Sequence[str]) -> list[Span]:
-    return [(int(words.starts[first]), int(words.ends[last - 1]), label) for first, last, label in spans_of(tags)]
+def _in_text(words: Words, tags: Sequence[str], sure: NDArray[np.float64]) -> list[tuple[Span, float]]:
+    return [
+        ((int(words.starts[first]), int(words.ends[last - 1]), label), float(sure[first:last].min()))
+        for first, last, label in spans_of(tags)
+    ]

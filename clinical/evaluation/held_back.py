@@ -25,7 +25,7 @@ class Read:
     """What a model makes of notes.
 
     Attributes:
-        patients: whose note each row is, `[N]`.
+        patients, records: whose note each row is, and which, `[N]`.
         log_odds, features: `[N, K]` and `[N, D]`.
         truth: which labels each note has, `[N, K]`.
         alone: the rows of one note of each patient, drawn by a keyed hash: a patient's notes are not exchangeable.
@@ -33,6 +33,7 @@ class Read:
     """
 
     patients: tuple[str, ...]
+    records: tuple[str, ...]
     log_odds: Floats
     features: Floats
     truth: NDArray[np.bool_]
@@ -65,6 +66,7 @@ def read_all(model: ConditionModel, dataset: Dataset) -> Read:
     patients = tuple(patient for patient, _ in notes)
     return Read(
         patients,
+        tuple(note.record for _, note in notes),
         odds,
         model.features(pooled),
         np.stack([target(note.labels, dataset.rule) > 0 for _, note in notes]),

@@ -21,7 +21,7 @@ from clinical.extraction.sections import heading_end, section_at, sections_of
 from clinical.extraction.sentences import sentences_of
 from clinical.extraction.words import Words, longest_matches, phrase_matcher, table, text_of, words_of
 
-_VALUE_FOLLOWS = re.compile(r"\s*[:=]?\s*(?:of\s+|is\s+|was\s+)?\d")
+_VALUE_FOLLOWS = re.compile(r"\s*[:=]?\s*(?:of\s+|is\s+|was\s+)?\d{1,4}(?!\d)")  # not the number of a record
 
 
 @dataclass(frozen=True)

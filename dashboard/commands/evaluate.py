@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from dashboard.commands.evaluate_extraction import assertions, sections
+from dashboard.commands.evaluate_groups import drift, fairness
 from dashboard.options import JsonOption, WorkspaceOption
 from policies.errors import InputError
 
@@ -21,6 +22,8 @@ if TYPE_CHECKING:
 app = typer.Typer(no_args_is_help=True, help="Measure de-identification, entities and ranked conditions.")
 app.command()(assertions)
 app.command()(sections)
+app.command()(fairness)
+app.command()(drift)
 
 
 class Corpus(StrEnum):

@@ -24,6 +24,8 @@ COMMANDS = [
     ["extract"],
     ["evaluate", "phi"],
     ["evaluate", "diagnosis"],
+    ["evaluate", "fairness"],
+    ["evaluate", "drift"],
     ["evaluate", "assertions"],
     ["evaluate", "entities"],
     ["evaluate", "sections"],

@@ -13,6 +13,7 @@ import torch
 from clinical.entities.corpora import Document
 from clinical.entities.marks import MARKS, disease_names
 from clinical.entities.recipe.card import card
+from clinical.entities.recipe.confidence import CONFIDENCES, least_confidences
 from clinical.entities.recipe.examples import FOLDS, LABELS, Corpora, examples_of, read_all
 from clinical.entities.tagger import EntityTagger
 from clinical.evaluation.entities import EntityScores, Span, score_documents
@@ -80,14 +81,17 @@ def measure(weights: Path, corpus: str, documents: Sequence[Document], cache: Pa
     return score_documents(corpus, documents, lambda text: tagger.find(text)[corpus])
 
 
-def cross_validate(corpora: Corpora, before: Path, work: Path, threads: int) -> EntityScores:
-    """Scores on all case reports, each found by a model that did not see its fold."""
-    found: dict[str, list[Span]] = {}
+def cross_validate(corpora: Corpora, before: Path, work: Path, threads: int) -> tuple[EntityScores, dict[str, float]]:
+    """Scores on all case reports, each found by a model that did not see its fold, and from when on it is right."""
+    found: dict[str, dict[str, list[tuple[Span, float]]]] = {}
     for fold in range(FOLDS):
         stage = Stage(work / f"fold-{fold}.safetensors", before, {"maccrobat": corpora.without(fold)}, FOLD)
         tagger = EntityTagger(runtime=open_runtime(run(stage), work, threads, quantized=True))
-        found |= {document.text: tagger.find(document.text)["maccrobat"] for document in corpora.within(fold)}
-    return score_documents("maccrobat", corpora.reports, found.__getitem__)
+        found |= {document.text: tagger.find_scored(document.text) for document in corpora.within(fold)}
+    scores = score_documents("maccrobat", corpora.reports, lambda text: [span for span, _ in found[text]["maccrobat"]])
+    return scores, least_confidences(
+        (document, [one for spans in found[document.text].values() for one in spans]) for document in corpora.reports
+    )
 
 
 def main() -> None:
@@ -108,11 +112,13 @@ def main() -> None:
     first = run(Stage(work / "abstracts.safetensors", None, corpora.training, FIRST))
     unseen = {name: measure(first, name, own, work, arguments.threads) for name, own in corpora.held.items()}
     print({name: own.overall for name, own in unseen.items()}, flush=True)
-    unseen["maccrobat"] = cross_validate(corpora, first, work, arguments.threads)
+    unseen["maccrobat"], least = cross_validate(corpora, first, work, arguments.threads)
     print(unseen["maccrobat"].overall, flush=True)
     everything = {name: [*own, *corpora.held[name]] for name, own in corpora.training.items()}
     last = run(Stage(work / "entities.safetensors", first, {**everything, "maccrobat": corpora.reports}, LAST))
     write_whole(arguments.out / "weights/entities.safetensors", last.read_bytes())
+    rows = "".join(f'"{label}" = {sure:.3f}\n' for label, sure in sorted(least.items()))
+    write_whole(arguments.out / "weights/confidence.toml", f"{CONFIDENCES}{rows}".encode())
     write_whole(arguments.out / "weights/entities.md", card(FIRST, FOLD, LAST, unseen).encode())
 
 
