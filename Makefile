@@ -5,7 +5,7 @@ WHEELHOUSE ?= wheelhouse
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: demo test chaos check bench docs phi-model entity-model section-model wheelhouse
+.PHONY: demo test chaos check bench docs phi-model entity-model section-model reader-model wheelhouse
 
 demo: $(READY)
 	$(BIN)/confide demo $(DEMO)
@@ -36,6 +36,10 @@ phi-model: $(READY)
 # What a section is, from its text alone: a few minutes.
 section-model: $(READY)
 	$(BIN)/python -m clinical.sectioning.recipe --corpora ../shared/data
+
+# The reader of records, from public corpora: half an hour on one core.
+reader-model: $(READY)
+	$(BIN)/python -m clinical.record.recipe --corpora ../shared/data
 
 # The entity tagger's weights, from public corpora; stages that are done stand in build/entities.
 entity-model: $(READY)

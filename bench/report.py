@@ -17,7 +17,7 @@ from pathlib import Path
 from statistics import median
 from time import perf_counter
 from types import TracebackType
-from typing import Any
+from typing import Any, Protocol
 
 from dashboard.console import progress, report, say
 from policies.errors import ConfideError
@@ -78,6 +78,22 @@ class Match:
     pairs: tuple[Pair, ...]
     ours: Memory
     peer: Memory
+
+
+class Side(Protocol):
+    """One of the two that are compared, in a process of its own."""
+
+    def ready(self) -> None:
+        """Wait until it is built."""
+        ...
+
+    def turn(self, number: int) -> Turn:
+        """Have one turn."""
+        ...
+
+    def memory(self) -> Memory:
+        """What it needed so far."""
+        ...
 
 
 class Contestant:
@@ -146,7 +162,7 @@ def _peak() -> float:
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / _KIB_PER_MIB
 
 
-def play(title: str, ours: Contestant, peer: Contestant, pairs: int) -> Match:
+def play(title: str, ours: Side, peer: Side, pairs: int) -> Match:
     """Have `pairs` pairs of turns after one warm-up; who begins changes from pair to pair."""
     for side in (ours, peer):
         side.ready()

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import lru_cache
+from threading import Lock
 from typing import TYPE_CHECKING
 
 from policies.access import Action, Purpose
@@ -16,6 +18,10 @@ from privacy.vault.person import person_of
 
 if TYPE_CHECKING:
     from clinical.diagnosis import ConditionModel, Extraction
+    from privacy.subject import Deidentifier, Settings
+
+# One note at a time in a process: spaCy's memory zone forgets, at its end, the words that another thread still reads.
+_TURN = Lock()
 
 
 @dataclass(frozen=True)
@@ -50,23 +56,43 @@ def open_note(site: Site, patient: str, record: str) -> CareNote:
 def extract_for_care(site: Site, text: str, model: ConditionModel | None, source: Mapping[str, str]) -> Extraction:
     """Read a note for its patient's care, and log it with counts: a hash of a short text could be guessed.
 
+    Threads wait for each other.
+
     Args:
-        source: pseudonyms of patient and record, or where else the text comes from.
+        source: pseudonyms of patient and record, or where else the text comes from; all of it is logged.
 
     Raises:
         AccessDenied: whoever asks is no clinician with purpose TREAT.
         IntegrityError: the model's calibration at this hospital was altered.
     """
-    from clinical.diagnosis import extract  # these bring torch and Presidio
-    from clinical.diagnosis.kept import kept
-    from privacy.subject import Deidentifier, Settings
-
     patient = source.get("patient", "")
     site.guard.permit(Action.EXTRACT, Purpose.TREATMENT, patient=patient, consent_denied=denied(site, patient))
-    rules = site.guard.policy.deidentification
-    nobody = Deidentifier(Settings(rules, datetime.now(UTC).year, site.keys.pseudonyms)).subject(None)
-    calibration = kept(site, model.name) if model else None
-    found = extract(text, model, nobody, site.guard.policy.extraction, calibration)
+    found = _read(site, text, model)
     counts = {"mentions": len(found.facts.mentions), "suggestions": len(found.suggestions)}
     site.guard.record(Event.NOTE_EXTRACTED, **source, model=found.model, purpose=Purpose.TREATMENT, counts=counts)
     return found
+
+
+def warm_up(site: Site, model: ConditionModel | None) -> None:
+    """Open everything that reading a note takes, by reading a made-up one, so that no clinician waits for it."""
+    _read(site, "Cough and fever for two days. " * site.guard.policy.extraction.smallest_words, model)
+
+
+def _read(site: Site, text: str, model: ConditionModel | None) -> Extraction:
+    from clinical.diagnosis import extract  # these bring torch and Presidio
+    from clinical.diagnosis.kept import kept
+    from privacy.subject import Settings
+
+    rules = site.guard.policy.deidentification
+    nobody = _deidentifier(Settings(rules, datetime.now(UTC).year, site.keys.pseudonyms)).subject(None)
+    calibration = kept(site, model.name) if model else None
+    with _TURN:
+        return extract(text, model, nobody, site.guard.policy.extraction, calibration)
+
+
+@lru_cache(maxsize=2)
+def _deidentifier(settings: Settings) -> Deidentifier:
+    """Rules and tagger take a second to build, and stay the same until the policy changes."""
+    from privacy.subject import Deidentifier
+
+    return Deidentifier(settings)

@@ -10,12 +10,15 @@ import typer
 from typer.core import TyperGroup
 
 from dashboard.commands import (
+    ask,
     audit,
     backup,
     break_glass,
     budget,
     certify,
+    codes,
     consent,
+    dashboard,
     deid,
     demo,
     erase,
@@ -30,6 +33,7 @@ from dashboard.commands import (
     serve,
     server,
     site,
+    summary,
     train,
 )
 from policies.network import call_nobody
@@ -50,7 +54,10 @@ app.command("demo")(demo.demo)
 app.command("deid")(deid.deid)
 app.command("train")(train.train)
 app.command("extract")(extract.extract)
+app.command("ask")(ask.ask)
+app.command("summary")(summary.summary)
 app.add_typer(evaluate.app, name="evaluate")
+app.add_typer(codes.app, name="codes")
 app.add_typer(certify.app, name="certify")
 app.add_typer(reidentify.app, name="reidentify")
 app.add_typer(erase.app, name="erase")
@@ -66,7 +73,8 @@ app.add_typer(server.app, name="server")
 app.add_typer(site.app, name="site")
 app.command("backup")(backup.backup)
 app.command("restore")(backup.restore)
-app.command("dashboard")(serve.dashboard)
+app.command("dashboard")(dashboard.dashboard)
+app.command("serve")(serve.serve)
 
 
 def _version(wanted: bool) -> None:

@@ -137,7 +137,7 @@ def _fact(mention: Mention) -> Mapping[str, str]:
         "Kind": mention.kind,
         "Concept": mention.concept,
         "Status": mention.assertion.status,
-        "Attributes": ", ".join(f"{name} {value}" for name, value in mention.attributes),
+        "Attributes": ", ".join(f"{own.kind} {own.value}" for own in mention.attributes),
         "As written": mention.text,
     }
 
@@ -182,7 +182,7 @@ def _marked(text: str, facts: NoteFacts, ranks: Mapping[tuple[int, int], Sequenc
 def _with_mention(inner: str, mention: Mention, last: bool) -> str:
     status, cue = mention.assertion.status, mention.assertion.cue
     said = f"{mention.concept}: {mention.kind}, {status}" + (f" (by “{cue}”)" if cue else "")
-    title = ", ".join([said, *(f"{name} {value}" for name, value in mention.attributes)])
+    title = ", ".join([said, *(f"{own.kind} {own.value}" for own in mention.attributes)])
     badge = f"<small>{_BADGES[status]}</small>" if last and status in _BADGES else ""
     return f'<mark class="{mention.kind} {status}" title="{escape(title)}">{inner}{badge}</mark>'
 

@@ -92,6 +92,8 @@ class Event(StrEnum):
     MODEL_CALIBRATED = "model.calibrated"
     NOTE_EXTRACTED = "note.extracted"
     NOTE_VIEWED = "note.viewed"
+    CODES_IMPORTED = "codes.imported"
+    FEEDBACK_RECEIVED = "feedback.received"
     EVALUATED = "evaluation.made"
     PAGE_VIEWED = "page.viewed"
 

@@ -132,12 +132,14 @@ class Federation(_Section):
     Attributes:
         aggregations: those that a plan may name.
         fewest_sites: with an update in every round.
+        most_lost_updates: times that one round may be paid for and its update lost, before the site stops.
         secure_aggregation_required: whatever stands in `aggregations`, the server must not see this site's update.
     """
 
     aggregations: tuple[Aggregation, ...] = Field(default=tuple(Aggregation), min_length=1)
     fewest_sites: int = Field(default=2, ge=1)
     secure_aggregation_required: bool = False
+    most_lost_updates: int = Field(default=8, ge=1)
 
 
 class Consents(_Section):
@@ -186,6 +188,49 @@ class Extraction(_Section):
     outside_quantile: float = Field(default=0.99, ge=0.5, lt=1)
 
 
+class HookClient(_Section):
+    """A record system that may call `confide serve` (CDS Hooks 2.0, Trusting CDS Clients).
+
+    Attributes:
+        issuer: the `iss` of its tokens.
+        jwks: its public keys as a JWK Set (RFC 7517), for RS384 or ES384; they are fetched from nowhere.
+        jku: addresses of that set which its tokens may name.
+    """
+
+    issuer: str = Field(min_length=1)
+    jwks: str = Field(min_length=1)
+    jku: tuple[str, ...] = ()
+
+    @field_validator("jwks")
+    @classmethod
+    def _has_keys(cls, jwks: str) -> str:
+        from policies.clients import public_keys  # a library that only this section needs
+
+        public_keys(jwks)
+        return jwks
+
+
+class Hooks(_Section):
+    """Which record systems get decision support; none at all by default.
+
+    Attributes:
+        url: the base under which they reach the service; what they sign names it.
+        origins: web origins whose pages may call it (CORS).
+        clients: by account; what an account may do, its roles under [people] say.
+    """
+
+    url: str = ""
+    origins: tuple[str, ...] = ()
+    clients: dict[str, HookClient] = {}
+
+    @field_validator("clients")
+    @classmethod
+    def _one_issuer_each(cls, clients: dict[str, HookClient]) -> dict[str, HookClient]:
+        if len({client.issuer for client in clients.values()}) < len(clients):
+            raise ValueError("two clients have one issuer")
+        return clients
+
+
 class Audit(_Section):
     keep_years: int = Field(ge=1)
 
@@ -207,6 +252,7 @@ class Policy(_Section):
     federation: Federation = Federation()
     consent: Consents = Consents()
     witnesses: Witnesses = Witnesses()
+    hooks: Hooks = Hooks()
     _digest: str = PrivateAttr("")
 
     @property
@@ -267,6 +313,7 @@ def _line_of(key: Sequence[str | int], text: str) -> int:
 def odd_values(policy: Policy) -> list[str]:
     """What the file may hold and nobody is likely to want; a delta over 1e-5 is not among it, since it is refused."""
     training, witnesses, years = policy.training, policy.witnesses, policy.audit.keep_years
+    roleless = sorted(policy.hooks.clients.keys() - policy.people.keys())
     cohort, keys = training.smallest_cohort, len(witnesses.hospitals)
     odd = [
         (training.epsilon > 10, f"training.epsilon is {training.epsilon:g}: over 10 it promises a patient little"),
@@ -275,6 +322,7 @@ def odd_values(policy: Policy) -> list[str]:
         (years < 6, f"audit.keep_years is {years}: 45 CFR 164.316(b)(2)(i) asks for six"),
         (not keys, "witnesses.hospitals is empty: nobody outside would notice a log that was rewritten"),
         (0 < keys < witnesses.needed, f"witnesses.needed is {witnesses.needed}, of which only {keys} can sign"),
+        (bool(roleless), f"hooks.clients {', '.join(roleless)}: no role under [people], so every call is refused"),
     ]
     return [sentence for holds, sentence in odd if holds]
 

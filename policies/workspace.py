@@ -5,9 +5,10 @@ WORKSPACE/
   access.cedar              who may do what, where the hospital writes its own
   sites/<site>/             what belongs to one hospital and never leaves it
     keys/ audit/ policies/ break-glass/ vault/ requests/ erasures/ reviews/ cache/ cosigned ledger.sqlite training.lock
-    problems/ plans/ proposals/ updates/ scores/ calibrations/ federation/
+    problems/ plans/ proposals/ updates/ scores/ calibrations/ federation/ tokens.sqlite
   server/                   what belongs to the server
     keys/ audit/ policies/ drafts/ runs/ federation/
+  codes/                    code systems that the hospital imported
   models/<model>/           signed models, which both may read
   trusted/                  public keys whose models are believed
 """
@@ -316,6 +317,11 @@ class SiteHome(Home):
     def calibrations(self) -> Path:
         return self.root / "calibrations"
 
+    @property
+    def tokens(self) -> Path:
+        """Which tokens of record systems were used already."""
+        return self.root / "tokens.sqlite"
+
     def scores(self, plan: str) -> Path:
         """The site's own losses and scores; they stay here."""
         return self.root / "scores" / f"{checked_name(plan, 'plan')}.ndjson"
@@ -362,6 +368,11 @@ class Workspace:
     @property
     def server(self) -> ServerHome:
         return ServerHome(SERVER, self.root / SERVER)
+
+    @property
+    def codes(self) -> Path:
+        """Code systems that the hospital imported."""
+        return self.root / "codes"
 
     @property
     def models(self) -> Path:

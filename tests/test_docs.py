@@ -299,9 +299,12 @@ def keys(model: type[BaseModel] = Policy, prefix: str = "") -> list[Key]:
         if isinstance(kind, type) and issubclass(kind, BaseModel):
             found += keys(kind, f"{place}.")
             continue
+        if get_origin(kind) is dict and isinstance(get_args(kind)[1], type):  # a section for each of several names
+            found += keys(get_args(kind)[1], f"{place}.NAME.")
+            continue
         value: object = default
         for part in place.split("."):
-            value = value.get(part, "absent")  # type: ignore[attr-defined]
+            value = value.get(part, "absent") if isinstance(value, dict) else "absent"
         found.append(Key(place, allowed(kind, field.metadata), written(value)))
     return found
 

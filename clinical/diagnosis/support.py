@@ -14,7 +14,9 @@ from clinical.diagnosis.calibration import Calibration
 from clinical.diagnosis.located import Located, for_the_model
 from clinical.diagnosis.model import ConditionModel
 from clinical.extraction import NoteFacts, read_note
+from clinical.extraction.language import other_language
 from clinical.extraction.words import table
+from clinical.reading import read_with_tagger
 from policies.policy import Extraction as ExtractionPolicy
 from privacy.text.spans import Span
 
@@ -98,17 +100,21 @@ def extract(
 ) -> Extraction:
     """Read one note.
 
-    The model reads it without its identifiers, as in training, and without what it denies or says of others; offsets
-    are those of the note itself.
+    The model reads it without its identifiers, as in training, and without what by the rules it denies or says of
+    others; offsets are those of the note itself.
 
     Args:
         model: none gives facts without suggestions.
         calibration: of this model at this hospital, where there is one.
     """
-    facts = read_note(text)
+    identifiers = deidentifier.find(text) if text.strip() else ()
+    facts = read_with_tagger(text, identifiers)
+    name = model.name if model else ""
+    if language := other_language(text):
+        return Extraction(facts, (), name, _say("language", language=language))
     if model is None:
         return Extraction(facts, (), "")
-    note = for_the_model(text, facts, deidentifier.find(text) if text.strip() else ())
+    note = for_the_model(text, read_note(text), identifiers)
     if refusal := _too_short(note, settings):
         return Extraction(facts, (), model.name, refusal)
     caution = "" if calibration else _say("uncalibrated")

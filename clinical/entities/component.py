@@ -16,11 +16,9 @@ from clinical.extraction.sentences import sentences_of
 from clinical.extraction.words import required, text_of
 from policies.files import table_of
 
-Doc.set_extension("attributes_found", default=None, force=True)
-
 
 @dataclass(frozen=True)
-class Attribute:
+class Tagged:
     """A dosage, route, frequency, duration, value, date or severity at `text[start:end]` of the note."""
 
     start: int
@@ -53,7 +51,7 @@ class TaggedEntities:
         ]
         doc._.mentions = joined(known, tagged)
         doc._.attributes_found = tuple(
-            Attribute(start, end, text[start:end], self.attributes[label])
+            Tagged(start, end, text[start:end], self.attributes[label])
             for start, end, label in sorted(spans)
             if label in self.attributes
         )

@@ -90,7 +90,7 @@ def evaluate_assertions(corpus: Path, half: Half = "both") -> AssertionScores:
         raise InputError(f"cannot be read ({error.strerror})", file=corpus) from None
     except UnicodeDecodeError:
         raise InputError("is not text in UTF-8", "Save it as UTF-8.", file=corpus) from None
-    cases = [case for case in read if half in ("both", _half(case.name))]
+    cases = [case for case in read if half in ("both", half_of(case.name))]
     kept = [case for case in cases if case.spans]
     if not kept:
         raise InputError("no phrase to score here", "Name the kit's file or a folder of .txt and .ann.", file=corpus)
@@ -125,7 +125,8 @@ def score_cases(
     return AssertionScores(corpus, half, len(cases), phrases, skipped, scores, rate)
 
 
-def _half(name: str) -> Half:
+def half_of(name: str) -> Half:
+    """The half of a corpus that a document is in, by a hash of its name."""
     return "held-out" if int(hashlib.sha256(name.encode()).hexdigest(), 16) % 2 else "tuned"
 
 

@@ -72,6 +72,12 @@ def dictionary() -> dict[str, Name]:
     return found
 
 
+@cache
+def concepts() -> frozenset[str]:
+    """The canonical names of the dictionary."""
+    return frozenset(name.concept for name in dictionary().values())
+
+
 class EntityFinder:
     """Sets `doc._.mentions`: the longest dictionary names that lie within one sentence and outside headings."""
 

@@ -1,4 +1,4 @@
-"""The extraction pipeline: sections, sentences, entities, their attributes and assertions, as spaCy components."""
+"""The extraction pipeline: sections, sentences, entities, attributes, assertions and relations, as spaCy components."""
 
 from __future__ import annotations
 
@@ -9,23 +9,24 @@ from functools import cache
 import spacy
 from spacy.language import Language
 
-from clinical.extraction import assertion, attributes, entities, sections, sentences  # noqa: F401  they register
+from clinical.extraction import assertion, attributes, entities, relations, sections, sentences  # noqa: F401  they register
 from clinical.extraction.mentions import Assertion, Mention, NoteFacts
 from clinical.extraction.sections import clinical_sections, sections_of
 from clinical.extraction.sentences import clinical_sentences, sentences_of
 from clinical.extraction.words import ClinicalTokenizer, required
 
-COMPONENTS = (
+RULES = (
     "clinical_sections",
     "clinical_sentences",
     "clinical_entities",
     "clinical_attributes",
     "clinical_assertion",
+    "clinical_relations",
 )
 
 
-def build_pipeline(components: tuple[str, ...] = COMPONENTS) -> Language:
-    """A new pipeline of rules, without a trained model.
+def build_pipeline(components: tuple[str, ...] = RULES) -> Language:
+    """A new pipeline; by default of rules, without a trained model.
 
     Raises:
         ValueError: a component stands before one that assigns what it requires.
@@ -48,11 +49,15 @@ def load_pipeline() -> Language:
 
 
 def read_note(text: str) -> NoteFacts:
-    """The sections, sentences and mentions of one note; defined for every text, the empty one included."""
-    nlp = load_pipeline()
+    """What the rules alone read in one note; defined for every text, the empty one included."""
+    return facts_of(load_pipeline(), text)
+
+
+def facts_of(nlp: Language, text: str) -> NoteFacts:
+    """What a pipeline reads in one note; it has all components of `RULES`."""
     with nlp.memory_zone():  # the words of a note are forgotten with it
         doc = nlp(text)
-        return NoteFacts(sections_of(doc), sentences_of(doc), required(doc, "mentions"))
+        return NoteFacts(sections_of(doc), sentences_of(doc), required(doc, "mentions"), required(doc, "relations"))
 
 
 def assert_phrase(sentence: str, start: int, end: int) -> Assertion:

@@ -18,7 +18,7 @@ _TOKEN = re.compile(r"(\s+|[^\W\d_]+|\d+(?:[.,]\d+)*|_+|[^\w\s])( ?)")
 # The first two alternatives, a hyphen inside a word and a possessive, are dropped: "Crohn's", "follow-up".
 _WORD = re.compile(r"(?<=\w)-(?=\w)|(?<=\w)['’]s\b|([^\W\d_]+|\d+(?:[.,]\d+)*|[^\w\s])")
 
-for _name in ("sections", "sentences", "mentions", "words", "note"):
+for _name in ("sections", "sentences", "mentions", "attributes_found", "relations", "words", "note"):
     Doc.set_extension(_name, default=None, force=True)
 
 

@@ -58,7 +58,7 @@ def restore(
     [dim]Example: confide restore confide-2026-11-22.tar --workspace /srv/confide/workspace[/]
     """
     from dashboard.console import say
-    from policies.backup import restore as restored
+    from policies.restore import restore as restored
     from policies.workspace import Workspace
     from privacy.training.budget import check_bookings
 

@@ -24,7 +24,7 @@ def demo(
     """
     import time
 
-    from dashboard.commands.serve import dashboard
+    from dashboard.commands.dashboard import dashboard
     from dashboard.console import say
     from dashboard.demo import run, step
 

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from dashboard.commands.evaluate_extraction import assertions, sections
+from dashboard.commands.evaluate_extraction import assertions, codes, relations, sections
 from dashboard.commands.evaluate_groups import drift, fairness
+from dashboard.commands.evaluate_reading import reading
 from dashboard.options import JsonOption, WorkspaceOption
 from policies.errors import InputError
 
@@ -21,7 +22,10 @@ if TYPE_CHECKING:
 
 app = typer.Typer(no_args_is_help=True, help="Measure de-identification, entities and ranked conditions.")
 app.command()(assertions)
+app.command()(relations)
+app.command()(codes)
 app.command()(sections)
+app.command()(reading)
 app.command()(fairness)
 app.command()(drift)
 

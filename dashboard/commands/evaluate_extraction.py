@@ -1,4 +1,4 @@
-"""confide evaluate assertions and sections: the rules of extraction against what people marked."""
+"""confide evaluate assertions, relations, codes and sections: the rules of extraction against what people marked."""
 
 from __future__ import annotations
 
@@ -42,6 +42,54 @@ def assertions(
     title = f"assertions of {scores.phrases} phrases in {scores.documents} documents ({scores.half})"
     _show(title, "status", scores.statuses.items())
     say(f"{scores.skipped} phrases not in their sentence, {scores.documents_per_second:.0f} documents/s")
+
+
+def relations(
+    corpus: Annotated[Path, typer.Option(help="A folder in brat's format with relations MODIFY.")],
+    half: Annotated[Half, typer.Option(help="The half that the costs were tuned on, or the other.")] = Half.both,
+    as_json: JsonOption = False,
+) -> None:
+    """Precision, recall and F1 of relations between given entities: doses, values, body sites.
+
+    [dim]Example: confide evaluate relations --corpus maccrobat2020 --half held-out --json[/]
+    """
+    from clinical.evaluation.relations import evaluate_relations
+    from dashboard.console import say
+
+    scores = evaluate_relations(corpus, half.value)
+    if as_json:
+        typer.echo(scores.to_json())
+        return
+    rows = [("all", scores.overall), *scores.kinds.items()]
+    _show(f"relations in {scores.documents} reports ({scores.half})", "kind", rows)
+    say(f"{scores.documents_per_second:.0f} reports/s")
+
+
+def codes(
+    corpus: Annotated[Path, typer.Option(help="An OBO file whose diseases refer to ICD-10-CM.")],
+    half: Annotated[Half, typer.Option(help="The half that words were tuned on, or the other.")] = Half.both,
+    as_json: JsonOption = False,
+) -> None:
+    """How often the right code of ICD-10-CM stands first, or among five, for names of the Disease Ontology.
+
+    [dim]Example: confide evaluate codes --corpus doid.obo --half held-out --json[/]
+    """
+    from clinical.evaluation.codes import evaluate_codes
+    from dashboard.console import say, table
+
+    scores = evaluate_codes(corpus, half.value)
+    if as_json:
+        typer.echo(scores.to_json())
+        return
+    shares = {
+        "the code, first": scores.first,
+        "the code, among five": scores.among_five,
+        "its category, first": scores.category_first,
+        "its category, among five": scores.category_among_five,
+    }
+    rows = [(name, f"{own.share:.3f}", f"{own.interval[0]:.3f}-{own.interval[1]:.3f}") for name, own in shares.items()]
+    table(f"{scores.names} names of {scores.diseases} diseases ({scores.half})", ("right is", "share", "95 %"), rows)
+    say(f"{scores.unknown} diseases without a code of this edition, {scores.milliseconds:.1f} ms a name")
 
 
 def sections(

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
-from collections import Counter
-from dataclasses import asdict
+from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -15,26 +14,34 @@ from dashboard.options import JsonOption, SiteOption, WorkspaceOption, chosen_mo
 from policies.errors import InputError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from clinical.diagnosis import ConditionModel, Extraction, Suggestion
+    from clinical.diagnosis import ConditionModel, Extraction
+    from clinical.output import Source
     from policies.guard import Site
     from policies.workspace import Workspace
 
 
-_KINDS = ("problem", "finding", "medication", "test", "procedure")  # the order in which a clinician reads them
+class Form(StrEnum):
+    """What is printed or written."""
+
+    TABLE = "table"
+    JSON = "json"
+    FHIR = "fhir"
 
 
 def extract(
     note: Annotated[Path, typer.Argument(metavar="NOTE", help="Text file, FHIR DocumentReference (JSON), or - .")],
     model: Annotated[str | None, typer.Option(help="Name of a signed model. \\[default: the one in use]")] = None,
+    form: Annotated[Form, typer.Option("--format", help="fhir is an R4 Bundle with Provenance.")] = Form.TABLE,
+    out: Annotated[
+        Path | None, typer.Option("--out", "-o", help="File to write, for its owner alone. \\[default: print]")
+    ] = None,
     site: SiteOption = None,
     as_json: JsonOption = False,
     workspace: WorkspaceOption = None,
 ) -> None:
     """Read one note for its patient's care (purpose TREAT): entities, assertions, and conditions with their sentences.
 
-    [dim]Example: confide extract note.txt --site north[/]
+    [dim]Example: confide extract note.txt --site north --format fhir -o facts.json[/]
     """
     from clinical.gateway import extract_for_care
     from policies.access import Action, Purpose
@@ -43,21 +50,19 @@ def extract(
     place = Workspace.existing(workspace)
     opened = chosen_site(place, site)
     opened.guard.permit(Action.EXTRACT, Purpose.TREATMENT)
-    text = read_note_file(note, opened.guard.policy.deidentification.largest_note_bytes)
+    text, source = read_note_file(note, opened.guard.policy.deidentification.largest_note_bytes)
     found = extract_for_care(opened, text, ready_model(place, opened, model), {"source": "command line"})
-    if as_json:
-        sys.stdout.write(json.dumps(as_data(text, found)) + "\n")
-    else:
-        show(text, found)
+    write(text, found, source, Form.JSON if as_json else form, out)
 
 
-def read_note_file(path: Path, largest: int) -> str:
-    """The text of a note: a plain file, a DocumentReference, or standard input.
+def read_note_file(path: Path, largest: int) -> tuple[str, Source]:
+    """The text of a note, and what it is: a plain file, a DocumentReference, or standard input.
 
     Raises:
         InputError: no such file, too large, or not readable as text.
     """
     from clinical.attachments import read_attachment
+    from clinical.output import Source
 
     try:
         data = sys.stdin.buffer.read() if str(path) == "-" else path.read_bytes()
@@ -70,13 +75,15 @@ def read_note_file(path: Path, largest: int) -> str:
         raise InputError(f"{len(data)} bytes; the policy's largest note has {largest}", hint, file=path)
     if data.lstrip()[:1] == b"{":
         try:
-            content = json.loads(data)["content"]
-            return "\n".join(read_attachment(part["attachment"], largest) for part in content)
-        except (ValueError, KeyError, TypeError):
+            document = json.loads(data)
+            text = "\n".join(read_attachment(part["attachment"], largest) for part in document["content"])
+            named = f"DocumentReference/{document['id']}" if "id" in document else ""
+            return text, Source(named, str((document.get("subject") or {}).get("reference", "")))
+        except (ValueError, KeyError, TypeError, AttributeError):
             hint = "Name one FHIR DocumentReference (of an NDJSON file one line), or the text itself."
             raise InputError("JSON, but no DocumentReference with content", hint, file=path) from None
     try:
-        return data.decode("utf-8-sig")
+        return data.decode("utf-8-sig"), Source()
     except UnicodeDecodeError:
         raise InputError("not UTF-8 text", "Save the note as UTF-8.", file=path) from None
 
@@ -100,24 +107,40 @@ def ready_model(workspace: Workspace, site: Site, name: str | None = None) -> Co
     return ConditionModel(model)
 
 
-def as_data(text: str, found: Extraction) -> dict[str, object]:
-    """The extraction as JSON, evidence with its words, and what it is for."""
-    from clinical.diagnosis import intended_use
+def write(text: str, found: Extraction, source: Source, form: Form, out: Path | None) -> None:
+    """Print an extraction, or write it to a file for its owner alone: it holds the words of a note."""
+    from clinical.output import as_bundle, as_data
+    from dashboard.console import console, say
+    from policies.files import OWNER_ONLY, write_whole
 
-    data = asdict(found)
-    for suggestion in data["suggestions"]:
-        for evidence in (*suggestion["evidence"], *suggestion["against"]):
-            evidence["text"] = text[evidence["start"] : evidence["end"]]
-            evidence["words"] = [text[start:end] for start, end in evidence["words"]]
-    return {"intended_use": intended_use(), **data}
+    if form is Form.TABLE:
+        with console.capture() as captured:
+            show(text, found)
+        written = captured.get()
+    else:
+        data = as_data(text, found) if form is Form.JSON else as_bundle(text, found, source)
+        written = json.dumps(data) + "\n"
+    if out:
+        write_whole(out, written.encode(), OWNER_ONLY)
+        say(f"wrote {out}")
+    else:
+        sys.stdout.write(written)
 
 
 def show(text: str, found: Extraction) -> None:
     """Print facts and suggestions for people."""
     from clinical.diagnosis import intended_use
+    from clinical.output import basis_lines, fact_rows
     from dashboard.console import say, table
 
-    table("what the note says", ("kind", "concept", "status", "because of", "details", "times"), _fact_rows(found))
+    if found.refusal and not found.model:
+        say(found.refusal)
+    rows = fact_rows(text, found.facts)
+    for kind, lines in rows.items():
+        told = ((f"{row.said}: {row.details}" if row.details else row.said, row.status, row.evidence) for row in lines)
+        table(f"{kind}s", ("what", "status (because of)", "where in the note"), told)
+    if not rows:
+        say("the note names no problem, finding, medication, test or procedure that the rules know")
     if not found.model:
         say("no conditions are ranked, since this workspace has no signed model yet: run 'confide train'")
         return
@@ -128,36 +151,7 @@ def show(text: str, found: Extraction) -> None:
     for line in found.standing.in_words() if found.standing else ():
         say(line)
     for suggestion in found.suggestions:
-        for line in _basis(text, suggestion):
+        for line in basis_lines(text, suggestion):
             say(line)
     if not found.suggestions and not found.refusal:
         say("  none reaches the policy's smallest probability")
-
-
-def _basis(text: str, suggestion: Suggestion) -> Iterator[str]:
-    """A suggestion, and what speaks for it, what against, and what was not asked."""
-    code = "" if suggestion.label == suggestion.title else f" ({suggestion.label})"
-    mark = {None: "share", True: "in the set", False: ""}[suggestion.in_set]
-    yield f"  {suggestion.probability:5.1%}  {suggestion.title}{code}{f', {mark}' if mark else ''}"
-    for side, evidence in (("for", suggestion.evidence), ("against", suggestion.against)):
-        for one in evidence:
-            quotation = " ".join(text[one.start : one.end].split())
-            denied = f" (the note: {one.because})" if one.because else ""
-            yield f'         {side:9} {one.weight:+.2f}  "{quotation}"{denied}'
-    for asked in suggestion.not_asked:
-        would = "; if present, this would rank first" if asked.first else ""
-        yield f"         not asked {asked.weight:+.2f}  {asked.concept}{would}"
-
-
-def _fact_rows(found: Extraction) -> list[tuple[str, ...]]:
-    """One row for what is said alike, by kind and in the order of the note; anatomy alone says nothing."""
-    rows = Counter(
-        (mention.kind, mention.concept, mention.assertion.status, mention.assertion.cue, _words(mention.attributes))
-        for mention in found.facts.mentions
-        if mention.kind in _KINDS
-    )
-    return [(*row, str(times)) for row, times in sorted(rows.items(), key=lambda item: _KINDS.index(item[0][0]))]
-
-
-def _words(attributes: tuple[tuple[str, str], ...]) -> str:
-    return ", ".join(f"{key} {value}" for key, value in attributes)

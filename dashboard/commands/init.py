@@ -21,6 +21,8 @@ def init(workspace: WorkspaceOption = None) -> None:
     if place.policy.exists():
         raise InputError("there is a policy already", "Edit it, or choose another --workspace.", file=place.policy)
     write_whole(place.policy, default_policy_text(account_name()).encode())
+    digest = load_policy(place.policy).digest[:16]
     say(
-        f"wrote {place.policy} (sha256 {load_policy(place.policy).digest[:16]}); read it, then run: confide deid IN OUT"
+        f"wrote {place.policy} (sha256 {digest}); read it, then run: confide deid IN OUT, or at the server of a "
+        "federation: confide server init"
     )

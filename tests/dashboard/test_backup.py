@@ -16,13 +16,14 @@ from typer.testing import CliRunner
 from dashboard.cli import app
 from federated.provision.membership import make_node
 from policies.audit import read_entries, verify
-from policies.backup import _moved as moved
-from policies.backup import back_up, restore
+from policies.backup import back_up
 from policies.errors import AccessDenied, InputError, IntegrityError
 from policies.events import Event
 from policies.guard import open_server, open_site
 from policies.logview import CHECKPOINT
 from policies.models import list_models
+from policies.restore import _moved as moved
+from policies.restore import restore
 from policies.workspace import Workspace
 from privacy.training.budget import check_bookings, one_training, open_ledger, spending
 from privacy.training.randomness import CHACHA20
@@ -205,7 +206,7 @@ def test_a_restore_killed_between_two_moves_goes_on(workspace, site, taken, tmp_
             moved(*paths)
 
         with monkeypatch.context() as patch, suppress(KeyboardInterrupt):
-            patch.setattr("policies.backup._moved", killed)
+            patch.setattr("policies.restore._moved", killed)
             restore(place, taken, check_bookings)
             return True
         return False

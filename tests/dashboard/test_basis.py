@@ -6,8 +6,9 @@ import pytest
 
 from clinical.diagnosis import Evidence, Extraction, NotAsked, Standing, Suggestion
 from clinical.extraction import read_note
+from clinical.output import as_data
 from dashboard import plots
-from dashboard.commands.extract import as_data, show
+from dashboard.commands.extract import show
 
 TEXT = "Leg <b>swelling</b> for days. Denies fever."
 LEG, FEVER = (0, 29), (37, 42)
@@ -36,8 +37,8 @@ def printed(capsys: pytest.CaptureFixture[str], extraction: Extraction) -> str:
 def test_the_command_line_says_for_against_and_not_asked(capsys: pytest.CaptureFixture[str]) -> None:
     out = printed(capsys, found())
     assert "63.4% Heart <failure> (I50.9), in the set" in out
-    assert 'for +1.25 "Leg <b>swelling</b> for days."' in out
-    assert 'against -0.40 "fever" (the note: Denies)' in out
+    assert 'for +1.25 0: "Leg <b>swelling</b> for days."' in out
+    assert 'against -0.40 37: "fever" (the note: Denies)' in out
     assert "not asked +0.70 orthopnea; if present, this would rank first" in out
     assert "not asked +0.30 dyspnea" in out and "dyspnea; if" not in out
     assert "never a diagnosis" in out and "rule 11" in out

@@ -17,7 +17,7 @@ from clinical.diagnosis.calibration import Scaling
 from clinical.diagnosis.familiar import Familiar, Shape
 from clinical.diagnosis.located import Located
 from clinical.diagnosis.model import Reading
-from clinical.extraction import read_note
+from clinical.reading import read_with_tagger
 from policies.errors import IntegrityError
 from policies.models import SignedModel
 from policies.policy import Extraction as Settings
@@ -153,7 +153,7 @@ def test_a_note_with_too_few_words_gets_no_suggestion(model: ConditionModel) -> 
     found = read(text, model, smallest_words=left + 1)
     assert found.suggestions == ()
     assert f"{left} words are left" in found.refusal
-    assert found.facts == read_note(text)
+    assert found.facts == read_with_tagger(text)
 
 
 def test_nothing_below_the_policys_probability_and_no_more_than_it_allows(model: ConditionModel) -> None:
@@ -179,10 +179,18 @@ def test_what_is_denied_changes_nothing_in_the_ranking(model: ConditionModel, se
     assert [(s.label, s.probability) for s in first] == [(s.label, s.probability) for s in other]
 
 
+def test_a_note_in_another_language_is_named_and_not_ranked(model: ConditionModel) -> None:
+    text = "Paciente que acude por dolor en el pecho desde hace tres días, con fiebre y con tos. No tiene alergias."
+    for own in (model, None):
+        found = read(text, own)
+        assert found.suggestions == ()
+        assert "Spanish" in found.refusal
+
+
 @pytest.mark.parametrize("text", ["", "  \n"])
 def test_an_empty_note_has_no_suggestion(model: ConditionModel, text: str) -> None:
     found = read(text, model)
-    assert (found.facts, found.suggestions, found.model) == (read_note(text), (), model.name)
+    assert (found.facts, found.suggestions, found.model) == (read_with_tagger(text), (), model.name)
     assert "no text" in found.refusal
 
 

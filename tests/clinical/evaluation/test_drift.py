@@ -44,7 +44,11 @@ def test_another_mix_of_patients_is_seen_in_what_is_suggested(model: ConditionMo
 
 
 def test_new_words_are_seen_where_the_patients_are_alike(model: ConditionModel) -> None:
-    found = compare(model, notes("lung heart gut " * 8, "a"), notes("lung heart gut " * 8, "b", "Dictated remotely and signed by machine."))
+    found = compare(
+        model,
+        notes("lung heart gut " * 8, "a"),
+        notes("lung heart gut " * 8, "b", "Dictated remotely and signed by machine."),
+    )
     words = found.measures[0]
     assert words.drifted
     assert words.p == 1 / 200

@@ -1,20 +1,38 @@
 """The figures in docstrings are the ones that the commands print."""
 
 import re
+from functools import cache
 from pathlib import Path
 
 import pytest
 
+import clinical.coding.ranking
 import clinical.extraction.assertion
+import clinical.extraction.relations
 import clinical.extraction.sections
 import clinical.sectioning.reader
 from clinical.evaluation.assertions import evaluate_assertions
+from clinical.evaluation.codes import evaluate_codes
+from clinical.evaluation.relations import evaluate_relations
 from clinical.evaluation.sections import HeadingScores, evaluate_sections
 
 CORPORA = Path(__file__).resolve().parents[4] / "shared" / "data"
-MODULES = (clinical.extraction.assertion, clinical.extraction.sections, clinical.sectioning.reader)
+MODULES = (
+    clinical.coding.ranking,
+    clinical.extraction.assertion,
+    clinical.extraction.relations,
+    clinical.extraction.sections,
+    clinical.sectioning.reader,
+)
 STATED = re.compile(r"^ +(\S+) +(\w+) +(\d\.\d{3}) \((\d\.\d{3})-(\d\.\d{3})\)", re.MULTILINE)
+LINKED = ("all", "dose", "route", "value", "site")
+LOOKED_UP = ("first", "among_five", "category_first", "category_among_five")
 FIGURES = [(module.__name__, *figure) for module in MODULES for figure in STATED.findall(module.__doc__)]
+
+
+@cache
+def coded(corpus):
+    return evaluate_codes(corpus, "held-out")
 
 
 def measured(corpus, what):
@@ -23,6 +41,13 @@ def measured(corpus, what):
         if isinstance(scores, HeadingScores):
             return scores.overall.f1, *scores.overall.interval
         return scores.accuracy, *scores.interval
+    if what in LOOKED_UP:
+        own = getattr(coded(corpus), what)
+        return own.share, *own.interval
+    if what in LINKED:
+        related = evaluate_relations(corpus, "held-out")
+        own = {"all": related.overall, **related.kinds}[what]
+        return own.f1, *own.interval
     own = evaluate_assertions(corpus, "held-out").statuses[what]
     return own.f1, *own.interval
 

@@ -4,7 +4,11 @@ from clinical.extraction import read_note
 
 
 def attributes(text):
-    return [dict(mention.attributes) for mention in read_note(text).mentions if mention.kind in ("medication", "test")]
+    return [
+        {own.kind: own.value for own in mention.attributes}
+        for mention in read_note(text).mentions
+        if mention.kind in ("medication", "test")
+    ]
 
 
 @pytest.mark.parametrize(

@@ -5,7 +5,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from clinical.extraction import NoteFacts, build_pipeline, load_pipeline, read_note
-from clinical.extraction.pipeline import COMPONENTS
+from clinical.extraction.pipeline import RULES
 
 PIECES = [
     "PMH: ",
@@ -51,14 +51,14 @@ def test_a_note_without_words_has_no_mentions(text):
 
 def test_components_in_the_wrong_order_are_an_error():
     with pytest.raises(ValueError, match="wrong order"):
-        build_pipeline(COMPONENTS[::-1])
+        build_pipeline(RULES[::-1])
     with pytest.raises(ValueError, match="must run before"):
         load_pipeline().get_pipe("clinical_assertion")(load_pipeline().make_doc("No fever"))
 
 
 def test_each_component_works_without_those_behind_it():
-    for number in range(1, len(COMPONENTS) + 1):
-        assert build_pipeline(COMPONENTS[:number])("PMH: gout. No fever.").text == "PMH: gout. No fever."
+    for number in range(1, len(RULES) + 1):
+        assert build_pipeline(RULES[:number])("PMH: gout. No fever.").text == "PMH: gout. No fever."
 
 
 @pytest.mark.parametrize("piece", ["No fever and no cough, ", "(", "PMH:", "# ", "a. ", "K 5.2, ", "No fever\n"])

@@ -1,0 +1,42 @@
+"""A note read by everything there is: the rules of extraction, and beside its dictionary the trained tagger."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import replace
+from functools import cache
+
+from spacy.language import Language
+
+from clinical.entities import component  # noqa: F401  it registers
+from clinical.extraction.entities import concepts
+from clinical.extraction.mentions import Mention, NoteFacts
+from clinical.extraction.pipeline import RULES, build_pipeline, facts_of
+from privacy.text.spans import Span
+
+_PLACE = RULES.index("clinical_entities") + 1
+COMPONENTS = (*RULES[:_PLACE], "clinical_tagger", *RULES[_PLACE:])
+
+
+@cache
+def load_pipeline() -> Language:
+    """The pipeline of this process, built once; the tagger itself opens with the first note."""
+    return build_pipeline(COMPONENTS)
+
+
+def read_with_tagger(text: str, identifiers: Iterable[Span] = ()) -> NoteFacts:
+    """The facts of one note; defined for every text, the empty one included.
+
+    Args:
+        identifiers: of the note; what the tagger found there is a name or a number, whatever it took it for.
+    """
+    facts = facts_of(load_pipeline(), text)
+    taken = sorted((own.start, own.end) for own in identifiers)
+    kept = tuple(own for own in facts.mentions if own.concept in concepts() or not _meets(own, taken))
+    there = {own.start for own in kept}
+    relations = tuple(own for own in facts.relations if own.head_start in there)
+    return replace(facts, mentions=kept, relations=relations)
+
+
+def _meets(mention: Mention, taken: list[tuple[int, int]]) -> bool:
+    return any(start < mention.end and mention.start < end for start, end in taken)

@@ -1,0 +1,102 @@
+"""Medications over time: what was started, changed and stopped, by words and by comparing notes."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Literal
+
+from clinical.extraction.mentions import Mention
+from clinical.record.cues import Cue, cues_in
+from clinical.record.quotation import Quotation
+from clinical.record.told import Told, widened
+
+Change = Literal["started", "changed", "stopped", "continued"]
+_DOSE = ("dose", "unit", "frequency")
+_TAKEN = ("present", "historical", "resolved", "negated")  # what is hypothetical or an allergy was not taken
+
+
+@dataclass(frozen=True)
+class Drug:
+    """What happened last to a medication.
+
+    Attributes:
+        concept: the medication.
+        change: the last of its changes; "continued" where nothing but its being taken was written.
+        dose, before: as last written, and what it was before it changed; "" where not written.
+        by: "words" that say so, or "comparison" of a note with the one before.
+        quotation: of the note that says so; where a later list leaves the medication out, of the note that had it.
+        missing_from: the note whose list leaves it out; "" otherwise.
+    """
+
+    concept: str
+    change: Change
+    dose: str
+    before: str
+    by: Literal["words", "comparison"]
+    quotation: Quotation
+    missing_from: str = ""
+
+
+def medications(told: Sequence[Told]) -> tuple[Drug, ...]:
+    """The medications of notes in the order of time, each with its last change."""
+    found: dict[str, Drug] = {}
+    listed: set[str] = set()
+    compared = False  # whether an earlier note lists medications
+    for own in told:
+        mentions = [mention for mention in own.facts.mentions if mention.kind == "medication"]
+        for mention in mentions:
+            if mention.assertion.status in _TAKEN:
+                found[mention.concept] = _next(found.get(mention.concept), own, mention, compared)
+        if current := {mention.concept for mention in mentions if _in_list(mention)}:
+            names = {mention.concept for mention in mentions}
+            for concept in listed - names:
+                found[concept] = replace(
+                    found[concept], change="stopped", before="", by="comparison", missing_from=own.note.record
+                )
+            listed = {concept for concept in (listed & names) | current if found[concept].change != "stopped"}
+            compared = True
+    return tuple(found.values())
+
+
+def _in_list(mention: Mention) -> bool:
+    """Whether a note's own list of medications holds it."""
+    return mention.section == "medications" and mention.assertion.status == "present"
+
+
+def _next(before: Drug | None, told: Told, mention: Mention, compared: bool) -> Drug:
+    """A medication after one more mention of it; new in a list where an earlier note has one, it was started."""
+    new = compared and _in_list(mention)
+    dose = " ".join(own.value for kind in _DOSE for own in mention.attributes if own.kind == kind)
+    last = before.dose if before else ""
+    drug = Drug(mention.concept, "continued", dose or last, "", "words", told.quote(*widened(mention)))
+    said = _change(told, mention)
+    if said and said != "continued":
+        return replace(drug, change=said, before=last if dose not in ("", last) else "")
+    if before is None:
+        return replace(drug, change="started", by="comparison") if new else drug
+    if dose and last and dose != last:
+        return replace(drug, change="changed", before=last, by="comparison")
+    earlier = before.quotation.record != told.note.record
+    if new and earlier and before.change == "stopped":
+        return replace(drug, change="started", by="comparison")
+    return drug if earlier and before.change == "continued" else before
+
+
+def _change(told: Told, mention: Mention) -> Change | None:
+    """What the nearest cue in the mention's sentence says of it."""
+    text = told.note.text
+    _, end = widened(mention)
+    near = [
+        (words, cue.row["says"])
+        for cue in cues_in("change", text, *told.sentence(mention.start))
+        if (words := _away(text, cue, mention.start, mention.end if cue.start < end else end)) <= cue.row["limit"]
+    ]
+    return min(near, key=lambda own: own[0], default=(0, None))[1]
+
+
+def _away(text: str, cue: Cue, start: int, end: int) -> int:
+    """Words between a cue and a mention on the side where the cue must stand; many where it stands elsewhere."""
+    if cue.row["direction"] == "forward":
+        return len(text[cue.end : start].split()) if cue.end <= start else len(text)
+    return len(text[end : cue.start].split()) if cue.start >= end else len(text)

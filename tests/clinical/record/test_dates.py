@@ -1,0 +1,33 @@
+"""The date of a note, and not another that stands in it."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from clinical.record.dates import note_date
+
+
+@pytest.mark.parametrize(
+    ("text", "day"),
+    [
+        ("2025-01-14\n\n# Chief Complaint", "2025-01-14"),
+        ("Date of visit: 3/4/2025. He is well.", "2025-03-04"),
+        ("Seen 14/3/2025.", "2025-03-14"),
+        ("DOB: 01/02/1950\nDate: January 14th, 2025", "2025-01-14"),
+        ("Name: A. Date of birth 2 Jan 1950. Seen on 14 January 2025.", "2025-01-14"),
+        ("Born 01/02/1950.", ""),
+        ("Strength 12/12, murmur 2/6, 31/31/2025.", ""),
+        ("word " * 200 + "2025-01-14", ""),
+        ("", ""),
+    ],
+)
+def test_the_date_of_a_note(text: str, day: str) -> None:
+    assert note_date(text) == day
+
+
+@given(st.dates())
+def test_iso_dates_are_read_as_they_are(day: object) -> None:
+    if "1900" <= str(day)[:4] <= "2099":
+        assert note_date(f"Date: {day}") == str(day)

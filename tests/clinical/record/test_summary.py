@@ -1,0 +1,173 @@
+"""The lines of a small record, and that each of them quotes a note."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from dataclasses import fields, is_dataclass
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from clinical.record.quotation import Quotation
+from clinical.record.summary import Summary, summarise
+from tests.clinical.record.told import NOTES, the_record, told
+
+
+@pytest.fixture(scope="module")
+def summary() -> Summary:
+    return summarise(reversed(the_record()))
+
+
+def quotations(value: Any) -> Iterator[Quotation]:
+    if isinstance(value, Quotation):
+        yield value
+    elif isinstance(value, tuple):
+        for one in value:
+            yield from quotations(one)
+    elif is_dataclass(value):
+        for own in fields(value):
+            yield from quotations(getattr(value, own.name))
+
+
+def test_the_problem_list(summary: Summary) -> None:
+    lines = [(own.concept, own.status, own.first.record, own.last.record) for own in summary.problems]
+    assert lines == [
+        ("hypertension", "historical", "january", "january"),
+        ("asthma", "historical", "january", "january"),
+        ("pneumonia", "resolved", "january", "february"),
+    ]
+    assert summary.problems[-1].last.text == "Her pneumonia has resolved."
+
+
+def test_the_medications(summary: Summary) -> None:
+    lines = {own.concept: (own.change, own.dose, own.before, own.by, own.missing_from) for own in summary.medications}
+    assert lines == {
+        "lisinopril": ("changed", "40 mg daily", "20 mg daily", "words", ""),
+        "metformin": ("stopped", "500 mg bid", "", "comparison", "march"),
+        "aspirin": ("stopped", "81 mg daily", "", "comparison", "february"),
+        "amoxicillin": ("stopped", "500 mg tid", "", "words", ""),
+        "atorvastatin": ("started", "20 mg qhs", "", "words", ""),
+    }
+
+
+def test_the_results(summary: Summary) -> None:
+    lines = [(own.test, own.unit, [value.written for value in own.values], own.trend) for own in summary.results]
+    assert lines == [
+        ("creatinine", "mg/dL", ["1.2", "1.6", "1.61"], "steady"),
+        ("blood pressure", "", ["142/90"], ""),
+    ]
+
+
+def test_what_is_open(summary: Summary) -> None:
+    lines = [(own.kind, own.about, own.quotation.record) for own in summary.loops]
+    assert lines == [
+        ("follow up", "cardiology", "january"),
+        ("pending", "blood cultures", "january"),
+        ("ordered", "hemoglobin", "february"),
+        ("uncertain", "angina", "march"),
+    ]
+
+
+def test_the_timeline(summary: Summary) -> None:
+    lines = [(own.date, own.heading, own.quotation.text) for own in summary.timeline]
+    assert lines == [
+        ("2025-01-14", "CHIEF COMPLAINT", "CHIEF COMPLAINT: cough."),
+        ("2025-02-03", "CHIEF COMPLAINT", "CHIEF COMPLAINT: follow-up."),
+        ("2025-03-20", "CHIEF COMPLAINT", "CHIEF COMPLAINT: chest pain."),
+    ]
+
+
+def test_every_line_quotes_a_note(summary: Summary) -> None:
+    texts = {note.record: note.text for note in NOTES}
+    found = list(quotations(summary))
+    assert len(found) > 20
+    assert all(own.text and own.text == texts[own.record][own.start : own.end] for own in found)
+
+
+@pytest.mark.parametrize(
+    ("first", "then", "change", "by"),
+    [
+        ("Medications: aspirin 81 mg daily.", "Medications: aspirin 325 mg daily.", "changed", "comparison"),
+        ("Medications: aspirin 81 mg daily.", "Medications: aspirin 81 mg daily.", "continued", "words"),
+        ("Medications: aspirin 81 mg daily.", "HPI: She has a cough.", "continued", "words"),
+        ("Medications: aspirin, lisinopril.", "Medications: lisinopril.", "stopped", "comparison"),
+        ("HPI: She has a cough.", "Medications: aspirin.", "continued", "words"),
+        ("Medications: lisinopril.", "Medications: lisinopril, aspirin.", "started", "comparison"),
+        ("Medications: lisinopril.", "HPI: She took aspirin once.", "continued", "words"),
+        ("Medications: lisinopril. She stopped taking aspirin.", "Medications: aspirin.", "started", "comparison"),
+        ("HPI: She stopped taking aspirin.", "HPI: She took aspirin.", "stopped", "words"),
+        ("Medications: aspirin.", "Plan: Stop lisinopril, continue on aspirin 81 mg.", "continued", "words"),
+    ],
+)
+def test_what_happened_to_a_medication(first: str, then: str, change: str, by: str) -> None:
+    (own,) = [one for one in summarise(told(first, then)).medications if one.concept == "aspirin"]
+    assert (own.change, own.by) == (change, by)
+
+
+@pytest.mark.parametrize(
+    ("first", "then", "statuses"),
+    [
+        ("She has pneumonia.", "There is no pneumonia.", ["resolved"]),
+        ("There is no pneumonia.", "There is no pneumonia.", []),
+        ("There is no pneumonia.", "She has pneumonia.", ["present"]),
+        ("Possible pneumonia.", "Mother has pneumonia.", []),
+        ("She has pneumonia. History of pneumonia.", "She is well.", ["present"]),
+    ],
+)
+def test_what_a_problem_is_in_the_end(first: str, then: str, statuses: list[str]) -> None:
+    assert [own.status for own in summarise(told(first, then)).problems] == statuses
+
+
+@pytest.mark.parametrize(
+    ("first", "then", "still"),
+    [
+        ("Possible pneumonia.", "Possible pneumonia.", 1),
+        ("Possible pneumonia.", "Mother has pneumonia.", 1),
+        ("Possible pneumonia.", "She has pneumonia.", 0),
+        ("Possible pneumonia. Pneumonia was confirmed.", "She is well.", 0),
+        ("Repeat hemoglobin in a week.", "Repeat hemoglobin in a week.", 1),
+        ("Repeat hemoglobin in a week.", "Hemoglobin 11.2 g/dL.", 0),
+        ("Follow up with cardiology in a week.", "He saw cardiology.", 0),
+    ],
+)
+def test_a_loop_is_open_until_a_later_note_settles_it(first: str, then: str, still: int) -> None:
+    assert len(summarise(told(first, then)).loops) == still
+
+
+@pytest.mark.parametrize(("values", "trend"), [("1.0 1.2", "rising"), ("1.2 1.0", "falling"), ("1.00 1.02", "steady")])
+def test_a_trend_compares_the_last_two(values: str, trend: str) -> None:
+    (own,) = summarise(told(*(f"Creatinine {value} mg/dL." for value in ("5", *values.split())))).results
+    assert own.trend == trend
+
+
+def test_other_units_are_other_series() -> None:
+    assert len(summarise(told("Creatinine 1.0 mg/dL.", "Creatinine 88 umol/L.")).results) == 2
+
+
+@given(
+    st.lists(
+        st.text(alphabet=st.sampled_from("no fever.\nPlan: repeat CT, stop aspirin 5 mg"), max_size=80), max_size=3
+    )
+)
+@settings(max_examples=25, deadline=None)
+def test_any_record_has_a_summary(texts: list[str]) -> None:
+    given_notes = told(*texts)
+    by_name = {own.note.record: own.note.text for own in given_notes}
+    for own in quotations(summarise(given_notes)):
+        assert own.text == by_name[own.record][own.start : own.end]
+
+
+def test_the_time_is_linear_in_the_notes() -> None:
+    notes = the_record()
+
+    def seconds(times: int) -> float:
+        many = [own for _ in range(times) for own in notes]
+        started = time.process_time()
+        summarise(many)
+        return time.process_time() - started
+
+    seconds(1)
+    assert seconds(320) < 20 * max(seconds(40), 0.02)

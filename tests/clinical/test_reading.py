@@ -1,0 +1,68 @@
+"""The rules and the tagger together: what each adds, and that no identifier becomes a finding."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from clinical.entities.component import TaggedEntities
+from clinical.entities.tagger import EntityTagger, Span
+from clinical.extraction import read_note
+from clinical.reading import load_pipeline, read_with_tagger
+from privacy.text.spans import Span as Identifier
+
+NOTE = "Mr. Zorbel has no paramyotonia. Takes aspirin 81 mg daily."
+
+
+class Given(EntityTagger):
+    """Finds each phrase that it was given."""
+
+    def __init__(self, *phrases: tuple[str, str]) -> None:
+        self.phrases = phrases
+
+    def find(self, text: str) -> dict[str, list[Span]]:
+        found = [(text.find(p), text.find(p) + len(p), label) for p, label in self.phrases if p in text]
+        return {"all": sorted(found)}
+
+
+@pytest.fixture
+def tagged(monkeypatch: pytest.MonkeyPatch) -> None:
+    pipe = load_pipeline().get_pipe("clinical_tagger")
+    assert isinstance(pipe, TaggedEntities)
+    finds = Given(("Zorbel", "maccrobat:Medication"), ("paramyotonia", "maccrobat:Sign"))
+    monkeypatch.setattr(pipe, "tagger", finds)
+
+
+def said(text: str, *identifiers: Identifier) -> list[tuple[str, str]]:
+    return [(own.concept, own.assertion.status) for own in read_with_tagger(text, identifiers).mentions]
+
+
+@pytest.mark.usefixtures("tagged")
+def test_what_the_tagger_adds_is_judged_as_the_dictionarys_names_are() -> None:
+    assert said(NOTE) == [("zorbel", "present"), ("paramyotonia", "negated"), ("aspirin", "present")]
+    assert [own.concept for own in read_note(NOTE).mentions] == ["aspirin"]
+
+
+@pytest.mark.usefixtures("tagged")
+def test_a_name_is_no_finding_but_a_drug_that_looks_like_one_stays() -> None:
+    name = Identifier(4, 10, "NAME", "test", 1.0)
+    drug = NOTE.index("aspirin")
+    assert said(NOTE, name) == [("paramyotonia", "negated"), ("aspirin", "present")]
+    assert ("aspirin", "present") in said(NOTE, Identifier(drug, drug + 7, "NAME", "test", 1.0))
+
+
+@pytest.mark.usefixtures("tagged")
+def test_a_relation_goes_with_its_mention() -> None:
+    text = "Zorbel 5 mg daily."
+    assert any(own.head_start == 0 for own in read_with_tagger(text).relations)
+    assert read_with_tagger(text, [Identifier(0, 6, "NAME", "test", 1.0)]).relations == ()
+
+
+@settings(deadline=None, max_examples=25)
+@given(st.text(max_size=200))
+def test_every_text_is_read_and_what_the_dictionary_names_is_named(text: str) -> None:
+    facts = read_with_tagger(text)
+    assert all(text[own.start : own.end] == own.text for own in facts.mentions)
+    for own in read_note(text).mentions:
+        assert any(other.start < own.end and own.start < other.end for other in facts.mentions)
