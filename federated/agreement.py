@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
 
 from flwr.app import RecordDict
 
 from federated.count import FEWEST
-from federated.exchange import Exchange
+from federated.exchange import Exchange, Settled
 from federated.messages import pack_fields, unpack_fields
 from federated.plan import Plan
 from federated.proposals import write_proposal
@@ -81,7 +81,7 @@ class Agreement:
         left, until = dict(contents), time.monotonic() + self.patience_s
         while left:
             self.waiting(what, tuple(left))
-            answers = self.exchange.ask(f"query.{kind}", left, _ASK_S, 0)
+            answers = self.exchange.ask(f"query.{kind}", left, _ASK_S, _all_there(left))
             fields = {name: unpack_fields(content)[1] for name, content in answers.items() if content is not None}
             refused = {name: f"code {answer['refusal']}" for name, answer in fields.items() if "refusal" in answer}
             refused |= {name: _NO_ANSWER for name, content in answers.items() if content is None}
@@ -97,3 +97,9 @@ class Agreement:
             for name, why in sorted(refused.items()):
                 self.waiting(f"{what}; it refuses ({why}), and 'confide site status' there says why", (name,))
             time.sleep(_REFUSED_S if refused else _POLL_S if left else 0)
+
+
+def _all_there(names: Collection[str]) -> Settled:
+    """Whether each of these sites that is connected has answered."""
+    asked = set(names)
+    return lambda answers, online: not (asked - answers.keys()) & set(online)

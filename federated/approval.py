@@ -15,6 +15,7 @@ from clinical.manifest import MANIFEST, read_manifest
 from federated.cohort import check_cohort, training_part
 from federated.node.bundle import approved_bundle
 from federated.plan import Plan, check_caps
+from federated.refusing import log_refusal
 from policies.access import Action, Purpose
 from policies.errors import BudgetError, ConfideError, IntegrityError, TrainingError
 from policies.events import Event
@@ -81,7 +82,7 @@ def _logged_refusal(site: Site, plan: Plan) -> Iterator[None]:
         yield
     except ConfideError as error:
         event = Event.BUDGET_REFUSED if type(error) is BudgetError else Event.PLAN_REFUSED
-        site.guard.record(event, plan=plan.digest, reason=error.message)
+        log_refusal(site, error, event, plan=plan.digest)
         raise
 
 
@@ -123,7 +124,7 @@ def in_force(site: Site, digest: str) -> Approval:
     try:
         return still_holding(site, digest)
     except ConfideError as error:
-        site.guard.record(Event.RUN_REFUSED, plan=digest, reason=error.message)
+        log_refusal(site, error, plan=digest)
         raise
 
 

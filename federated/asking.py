@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
@@ -13,7 +12,7 @@ from flwr.app import RecordDict
 from federated.aggregation import Weights
 from federated.aggregation.weights import shapes
 from federated.exchange import Exchange
-from federated.messages import Fields, unpack_fields, unpack_reply
+from federated.messages import Fields, pack_fields, unpack_fields, unpack_reply
 from policies.errors import ConfideError, IntegrityError, TrainingError
 
 _Answer = TypeVar("_Answer")
@@ -32,6 +31,12 @@ class Answers(Generic[_Answer]):
 
     given: Mapping[str, _Answer]
     faults: Mapping[str, ConfideError]
+
+    def in_words(self, names: Sequence[str]) -> str:
+        """What each of these sites said."""
+        said = {name: f": {fault.message}" for name, fault in self.faults.items()}
+        said |= dict.fromkeys(self.given, " answered")
+        return "; ".join(f"'{name}'{said.get(name, ' said nothing')}" for name in names)
 
 
 @dataclass(frozen=True)
@@ -54,26 +59,49 @@ class Asking:
         seconds: float,
         enough: int,
     ) -> Answers[_Answer]:
-        """Ask each site its content, and wait until enough have given an answer that can be read, or time is up.
+        """Ask each site its content, and wait until enough have given an answer that can be read, or no longer can.
 
         Args:
             kind: Flower's message type.
             read: raises ConfideError where an answer does not count; the site is then asked no more.
+            seconds: after which it ends in any case.
             enough: answers that suffice once no other site that was asked is connected.
         """
         given, faults = dict[str, _Answer](), dict[str, ConfideError]()
-        left, until = dict(contents), time.monotonic() + seconds
-        while True:
-            found = self.exchange.ask(kind, left, until - time.monotonic(), enough - len(given))
-            for name, content in found.items():
+
+        def settled(found: Mapping[str, RecordDict | None], online: Collection[str]) -> bool:
+            for name in sorted(found.keys() - given.keys() - faults.keys()):
                 try:
-                    given[name] = read(_there(content))
+                    given[name] = read(_there(found[name]))
                 except ConfideError as error:
                     faults[name] = error
                     self.wrong(f"{kind.removeprefix('query.')}: '{name}': {error.message}")
-                del left[name]
-            if not found or not left or len(given) >= enough:
-                return Answers(given, faults)
+            waiting = contents.keys() - found.keys()
+            out_of_reach = len(given) + len(waiting) < enough
+            return out_of_reach or (len(given) >= enough and not waiting & set(online))
+
+        self.exchange.ask(kind, contents, seconds, settled)
+        return Answers(given, faults)
+
+    def ask_fields(
+        self,
+        question: str,
+        plan: str,
+        asked: Mapping[str, Fields],
+        *,
+        seconds: float,
+        enough: int,
+        check: Callable[[Fields], Fields] = lambda fields: fields,
+    ) -> Answers[Fields]:
+        """Ask each site a question that is no order to train; `check` raises ConfideError as `read` of `ask` does."""
+        contents = {name: pack_fields(plan, fields) for name, fields in asked.items()}
+        return self.ask(
+            f"query.{question}",
+            contents,
+            lambda content: check(read_fields(content, plan)),
+            seconds=seconds,
+            enough=enough,
+        )
 
 
 def read_update(content: RecordDict, plan: str, round_number: int, like: Weights) -> Weights:

@@ -12,6 +12,7 @@ from flwr.clientapp import ClientApp
 
 from federated.messages import Fields, TrainReply, pack_fields, pack_reply, unpack_fields, unpack_order
 from federated.parties import simulated_sites
+from federated.refusing import is_logged
 from federated.site_questions import ANSWERS
 from policies.errors import ConfideError, IntegrityError
 from policies.events import Event
@@ -74,8 +75,10 @@ def _code_of(error: Exception) -> int:
 def _note(context: Context, round_number: int, error: Exception) -> None:
     """Leave kind and place of a failure in the site's own log, and the reason where the message is one of ours.
 
-    The message of any other error could hold anything, so it is not kept.
+    The message of any other error could hold anything, so it is not kept. A refusal that was logged stands there once.
     """
+    if is_logged(error):
+        return
     frame = traceback.extract_tb(error.__traceback__)[-1]
     place = f"{Path(frame.filename).name}:{frame.lineno}"
     details = {"round": round_number, "error": type(error).__name__, "place": place}

@@ -63,9 +63,13 @@ def count_patients(site: Site, draft: Plan, data: Path, most: int | None = None)
     return max(round(number / _TENS) * _TENS, FEWEST)
 
 
+def times_counted(site: Site) -> int:
+    """How often a site has counted its patients so far."""
+    return sum(booking.plan == COHORT and booking.counts for booking in open_ledger(site).bookings())
+
+
 def _check_most(site: Site, most: int | None) -> None:
-    booked = sum(booking.plan == COHORT and booking.counts for booking in open_ledger(site).bookings())
-    if most is not None and booked >= most:
+    if most is not None and (booked := times_counted(site)) >= most:
         raise TrainingError(
             f"site '{site.name}' has counted its patients {booked} times, as often as was allowed",
             "Run 'confide site offer DEID' to allow one more.",

@@ -1,9 +1,9 @@
-"""Ask the sites of a plan and wait: by name, for those that are there, until enough have answered or time is up."""
+"""Ask the sites of a plan and wait: by name, for those that are there, until who asks has enough or time is up."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 
 from flwr.app import Message, RecordDict
@@ -11,6 +11,7 @@ from flwr.common.constant import ErrorCode
 from flwr.serverapp import Grid
 
 from federated.node.pace import Pace
+from policies.keys import PublicKey
 
 PAUSE_S, LONGEST_PAUSE_S = 0.1, 0.5
 AGAIN_S = 30.0  # a message may be lost where no error tells of it; asked again after this, twice this, and so on
@@ -50,6 +51,22 @@ def _told(before: _Told | None, node: Node, now: float) -> _Told:
 
 Directory = Callable[[Grid], Mapping[str, Node]]
 """The nodes that are connected now, by the name of their site."""
+Settled = Callable[[Mapping[str, RecordDict | None], Collection[str]], bool]
+"""Told all answers so far, and the sites that are connected: whether no more is waited for."""
+
+
+@dataclass(frozen=True)
+class Federation:
+    """Who takes part, as the server knows it.
+
+    Attributes:
+        keys: of the sites, by name.
+        find: their nodes.
+    """
+
+    name: str
+    keys: Mapping[str, PublicKey]
+    find: Directory
 
 
 @dataclass
@@ -66,14 +83,18 @@ class Exchange:
     received: dict[str, int] = field(default_factory=dict)
 
     def ask(
-        self, kind: str, contents: Mapping[str, RecordDict], seconds: float, enough: int | None = None
+        self,
+        kind: str,
+        contents: Mapping[str, RecordDict],
+        seconds: float,
+        settled: Settled = lambda answers, online: False,
     ) -> dict[str, RecordDict | None]:
         """Send each site its content, and again where its node came back or is silent; late joiners when they come.
 
         Args:
             kind: Flower's message type.
             seconds: until which all are waited for.
-            enough: answers that suffice once no other site that was asked is connected; all of them by default.
+            settled: asked again and again whether it may end before all have answered.
 
         Returns:
             Answers by site; None of one that failed.
@@ -99,8 +120,7 @@ class Exchange:
                 else:  # its process was killed with the message in hand
                     told.pop(name, None)
                     del asked[reply.metadata.reply_to_message_id]
-            waiting = contents.keys() - answers.keys()
-            if not waiting or (enough is not None and len(answers) >= enough and not waiting & online.keys()):
+            if settled(answers, online.keys()) or answers.keys() == contents.keys():
                 break
             time.sleep(pace.next())
         return answers

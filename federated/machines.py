@@ -11,14 +11,14 @@ from flwr.serverapp import Grid
 
 from federated.aggregation import Weights
 from federated.aggregation.early_stop import PublicScore, no_score
-from federated.exchange import Directory, Node
+from federated.exchange import Directory, Federation, Node
 from federated.node.link import run_of_installed_code
 from federated.node.service import running_link
 from federated.plan import Plan
 from federated.progress import RoundDone
 from federated.provision.founding import read_roster
 from federated.provision.roster import Roster
-from federated.server_app import Federation, Rounds
+from federated.server_app import Rounds
 from policies.errors import InputError, StorageError, TrainingError
 from policies.guard import Server
 

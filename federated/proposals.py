@@ -8,18 +8,17 @@ from typing import Any
 from pydantic import ValidationError
 
 from federated.approval import is_prepared, still_holding
-from federated.count import count_patients
+from federated.count import count_patients, times_counted
 from federated.parties import check_known, parties_of
 from federated.plan import Plan
+from federated.refusing import log_refusal
 from policies.access import Action, Purpose
 from policies.errors import ConfideError, InputError, IntegrityError, TrainingError
 from policies.events import Event
 from policies.files import OWNER_ONLY, write_whole
 from policies.guard import Site
 from policies.keys import KeyRing, PublicKey
-from policies.ledger import COHORT
 from policies.signed import read_signed, signed, verified
-from privacy.training.budget import open_ledger
 
 _PLAN, _OFFER = "plan", "offer"
 
@@ -47,7 +46,7 @@ def offer(site: Site, data: Path, counts: int) -> None:
         AccessDenied: whoever asks may not approve plans.
     """
     site.guard.permit(Action.APPROVE_PLAN, Purpose.RESEARCH)
-    most = _counts(site) + counts
+    most = times_counted(site) + counts
     body = {"data": str(data.resolve()), "counts": most}
     write_whole(site.home.offer, signed(site.keys, _OFFER, body), OWNER_ONLY)
     site.guard.record(Event.COHORT_OFFERED, counts=counts)
@@ -108,7 +107,7 @@ def _read(site: Site, digest: str, document: bytes) -> Plan:
         check_known(site, plan)
         plan.share(site.name)
     except ConfideError as error:
-        site.guard.record(Event.RUN_REFUSED, plan=digest, reason=error.message)
+        log_refusal(site, error, plan=digest)
         raise
     return plan
 
@@ -123,8 +122,3 @@ def _offer(site: Site) -> dict[str, Any]:
             f"site '{site.name}' has offered no data to its federation", "Run 'confide site offer DEID' there."
         )
     return read_signed(site.home.offer, _OFFER, site.keys.public)
-
-
-def _counts(site: Site) -> int:
-    """How often this site has counted its patients so far."""
-    return sum(booking.plan == COHORT and booking.counts for booking in open_ledger(site).bookings())

@@ -13,12 +13,12 @@ from flwr.serverapp import Grid
 from federated.aggregation import Weights
 from federated.aggregation.early_stop import PublicScore, no_score
 from federated.client_app import NO_PLAN, PLACE, app
-from federated.exchange import PAUSE_S, Node
+from federated.exchange import PAUSE_S, Federation, Node
 from federated.messages import pack_fields, unpack_fields
 from federated.parties import SIMULATED_SITES, simulated_parties
 from federated.plan import Plan
 from federated.progress import RoundDone
-from federated.server_app import Federation, Rounds, build_server_app
+from federated.server_app import Rounds, build_server_app
 from policies.errors import ConfideError, TrainingError
 from policies.guard import Server
 from policies.network import lock_ray

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from typing import NoReturn
+
 from federated.parties import parties_of
 from federated.plan import Plan
 from federated.receipt import Receipt, read_receipt
+from federated.refusing import log_refusal
 from federated.site_sum import SiteSum
 from policies.errors import IntegrityError
 from policies.events import Event
@@ -26,7 +29,7 @@ def check_receipt(site: Site, plan: Plan, round_number: int, document: bytes) ->
         if path.exists() and read_receipt(parties_of(site).server, path.read_bytes()) != receipt:
             raise IntegrityError(f"round {round_number}: the server shows a second receipt that says something else")
     except IntegrityError as error:
-        site.guard.record(Event.RUN_REFUSED, plan=plan.digest, round=round_number, reason=error.message)
+        log_refusal(site, error, plan=plan.digest, round=round_number)
         raise
     if not path.exists():
         write_whole(path, document, OWNER_ONLY)
@@ -47,29 +50,40 @@ def check_start(site: Site, plan: Plan, round_number: int, weights: str, receipt
     """
     if round_number > 1 and receipt:
         check_receipt(site, plan, round_number - 1, receipt)
-    start, before = site.home.start(plan.digest, round_number), site.home.receipt(plan.digest, round_number - 1)
-    known = {start.read_text("ascii")} if start.exists() else set()
-    if before.exists():
-        known.add(read_receipt(parties_of(site).server, before.read_bytes()).model)
-    reason = ""
-    if round_number > 1 and not before.exists():
-        reason = f"round {round_number} comes without the receipt of the round before"
-    elif known - {weights}:
-        reason = f"round {round_number} does not start from the model that the server showed before"
-    if reason:
-        site.guard.record(Event.RUN_REFUSED, plan=plan.digest, round=round_number, reason=reason)
-        raise IntegrityError(reason, "Ask the server's administrator; nothing was spent for this order.")
+    known = _start_of(site, plan, round_number)
+    if round_number > 1 and known is None:
+        refuse_start(site, plan, round_number, "comes without the receipt of the round before")
+    if known not in (None, weights):
+        refuse_start(site, plan, round_number, "does not start from the model that the server showed before")
+    start = site.home.start(plan.digest, round_number)
     if not start.exists():
         write_whole(start, weights.encode(), OWNER_ONLY)
 
 
+def refuse_start(site: Site, plan: Plan, round_number: int, why: str) -> NoReturn:
+    """Raises IntegrityError, and logs the refusal."""
+    error = IntegrityError(
+        f"round {round_number} {why}", "Ask the server's administrator; nothing was spent for this order."
+    )
+    log_refusal(site, error, plan=plan.digest, round=round_number)
+    raise error
+
+
+def _start_of(site: Site, plan: Plan, round_number: int) -> str | None:
+    """SHA-256 of what a round starts from, as its order said it before, or else the receipt of the round before."""
+    start, before = site.home.start(plan.digest, round_number), site.home.receipt(plan.digest, round_number - 1)
+    if start.exists():
+        return start.read_text("ascii")
+    return read_receipt(parties_of(site).server, before.read_bytes()).model if before.exists() else None
+
+
 def _check(site: Site, plan: Plan, round_number: int, receipt: Receipt) -> None:
-    start = site.home.start(plan.digest, round_number)
+    start = _start_of(site, plan, round_number)
     said = (receipt.plan, receipt.round, receipt.aggregation)
     if said != (plan.digest, round_number, plan.aggregation.value):
         raise IntegrityError(f"a receipt of another plan, round or aggregation than round {round_number}")
-    if start.exists() and receipt.start != start.read_text("ascii"):
-        raise IntegrityError(f"round {round_number}: the receipt names another start than this site had")
+    if start not in (None, receipt.start):
+        raise IntegrityError(f"round {round_number}: the receipt names another start than this site was told")
     sent = _sent(site, plan, receipt)
     counted = [name for name, digest in receipt.inputs.items() if digest == sent]
     if (site.name in receipt.inputs or counted) and counted != [site.name]:

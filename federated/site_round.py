@@ -9,6 +9,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
+import numpy as np
 import torch
 from safetensors.numpy import load, save
 
@@ -20,6 +21,7 @@ from clinical.classifier import (
     patient_states,
     set_trained_weights,
     state_bytes,
+    trained_weights,
     trunk_states,
 )
 from clinical.encoder import Classifier, Design
@@ -27,12 +29,13 @@ from clinical.manifest import MANIFEST, read_manifest
 from clinical.start import start_classifier
 from clinical.states import read_states, write_states
 from federated.aggregation import Weights
+from federated.aggregation.weights import shapes
 from federated.approval import in_force, mark_prepared
 from federated.cohort import check_cohort, training_part
 from federated.messages import TrainOrder, TrainReply
 from federated.plan import Plan, check_caps
 from federated.releasing import log_release, site_random
-from federated.site_receipt import check_start
+from federated.site_receipt import check_start, refuse_start
 from federated.step import private_step, update_of
 from federated.withdrawal import refuse_stopped
 from policies.access import Action, Purpose
@@ -47,8 +50,7 @@ from privacy.training.dp_certificate import PUBLIC_CHECK
 from privacy.training.dpsgd import Rows, check_gradients
 from privacy.training.randomness import SecureRandom
 
-MOST_LOST = 8  # updates of one round that were paid for and never kept
-
+_LAST_BITS = 1e-3  # of weights that are some tenths
 _PUBLIC_ROWS = 4
 
 
@@ -124,7 +126,7 @@ def train_round(site: Site, order: TrainOrder) -> TrainReply:
     if not 1 <= order.round <= plan.rounds:
         raise TrainingError(f"round {order.round} of a plan with {plan.rounds}")
     with one_training(site):
-        check_start(site, plan, order.round, sha256_hex(save(order.weights)), order.receipt)
+        _check_start(site, plan, order)
         if not kept.exists():
             _refuse_lost(site, plan, order.round)
             random = site_random(site, plan.digest, order.round)
@@ -136,6 +138,26 @@ def train_round(site: Site, order: TrainOrder) -> TrainReply:
     return TrainReply(plan.digest, order.round, {} if plan.is_secure else load(update))
 
 
+def _check_start(site: Site, plan: Plan, order: TrainOrder) -> None:
+    """A round starts from where the one before ended, by its receipt; the first from what this site makes of the plan.
+
+    Another machine's arithmetic may end in other last bits, so the first start is compared up to `_LAST_BITS`; that all
+    sites had one and the same, they see by its receipt.
+
+    Raises:
+        IntegrityError: it starts from other weights.
+    """
+    if order.round == 1 and not _are_close(order.weights, _model_of(plan).start):
+        refuse_start(site, plan, order.round, "does not start from the plan's own start")
+    check_start(site, plan, order.round, sha256_hex(save(order.weights)), order.receipt)
+
+
+def _are_close(one: Weights, other: Weights) -> bool:
+    return shapes(one) == shapes(other) and all(
+        np.allclose(one[name], other[name], rtol=0, atol=_LAST_BITS) for name in other
+    )
+
+
 def _refuse_lost(site: Site, plan: Plan, number: int) -> None:
     """Each step that is killed costs its budget anew; more than was agreed to is not spent unasked.
 
@@ -144,10 +166,11 @@ def _refuse_lost(site: Site, plan: Plan, number: int) -> None:
     """
     bookings = open_ledger(site).bookings()
     lost = sum(one.plan == plan.digest and one.round == number and one.counts for one in bookings)
-    if lost >= MOST_LOST:
+    if lost >= site.guard.policy.federation.most_lost_updates:
         raise TrainingError(
             f"round {number} was paid {lost} times and its update was lost each time",
-            "Find out what kills the process (memory, most likely), and start a new study.",
+            "Find out what kills the process (memory, most likely), and start a new study; the policy's "
+            "'most_lost_updates' says how often a round may be paid for.",
         )
 
 
@@ -161,7 +184,7 @@ class _Ready:
 
 def _ready(site: Site, plan: Plan, weights: Weights) -> _Ready:
     """All that can fail without a look at a gradient, so that it fails before anything is spent."""
-    classifier = _classifier_of(plan)
+    classifier = _model_of(plan).classifier
     try:
         set_trained_weights(classifier, weights)
     except ValueError as error:
@@ -202,6 +225,15 @@ def _public_rows(plan: Plan, classifier: Classifier) -> Rows:
     return Rows(inputs, torch.eye(len(plan.labels))[: len(titles)], owner)
 
 
+@dataclass(frozen=True)
+class _Model:
+    """What a plan trains, and the weights that it starts from."""
+
+    classifier: Classifier
+    start: Weights
+
+
 @lru_cache(maxsize=1)
-def _classifier_of(plan: Plan) -> Classifier:
-    return plan_classifier(plan)
+def _model_of(plan: Plan) -> _Model:
+    classifier = plan_classifier(plan)
+    return _Model(classifier, trained_weights(classifier))

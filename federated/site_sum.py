@@ -11,7 +11,6 @@ from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import BaseModel
 from safetensors.numpy import load
 
 from federated.messages import Fields
@@ -22,15 +21,8 @@ from federated.secagg.fields import adverts_of, fields_of, message_of
 from federated.secagg.messages import Delivery, SumStep, Survivors, UnmaskRequest
 from federated.server_round import largest_norm_bound
 from policies.errors import TrainingError
-from policies.files import OWNER_ONLY, sha256_hex, write_whole
+from policies.files import OWNER_ONLY, write_whole
 from policies.guard import Site
-
-
-class _Kept(BaseModel):
-    """What stays of an attempt: the protocol's own state, and the SHA-256 of the masked vector that was sent."""
-
-    state: SiteState
-    sent: str = ""
 
 
 @dataclass(frozen=True)
@@ -78,11 +70,10 @@ class SiteSum:
     def sent(self) -> str | None:
         """SHA-256 of the masked vector that this site sent in this attempt."""
         kept = self._kept()
-        return kept.sent or None if kept and kept.state.attempt == self.attempt else None
+        return kept.sent.hex() if kept and kept.sent and kept.attempt == self.attempt else None
 
     def _advertise(self, asked: Fields) -> Fields:
-        before = self._kept()
-        state, advert = self.protocol.advertise(before.state if before else None)
+        state, advert = self.protocol.advertise(self._kept())
         self._keep(state)
         return fields_of(advert)
 
@@ -94,17 +85,17 @@ class SiteSum:
     def _mask(self, asked: Fields) -> Fields:
         weight = float(self.plan.share(self.site.name).weight)
         state, masked = self.protocol.mask(self._state(), message_of(Delivery, asked), self.update, weight)
-        self._keep(state, sha256_hex(masked.vector))
+        self._keep(state)
         return fields_of(masked)
 
     def _sign(self, asked: Fields) -> Fields:
         state, signature = self.protocol.sign(self._state(), message_of(Survivors, asked))
-        self._keep(state, self.sent or "")
+        self._keep(state)
         return fields_of(signature)
 
     def _unmask(self, asked: Fields) -> Fields:
         state, reveal = self.protocol.unmask(self._state(), message_of(UnmaskRequest, asked))
-        self._keep(state, self.sent or "")
+        self._keep(state)
         return fields_of(reveal)
 
     @property
@@ -115,16 +106,16 @@ class SiteSum:
         kept = self._kept()
         if kept is None:
             raise TrainingError(f"round {self.round}, attempt {self.attempt}: this site has advertised no keys")
-        return kept.state
+        return kept
 
-    def _kept(self) -> _Kept | None:
+    def _kept(self) -> SiteState | None:
         path = self.site.home.sum_state(self.plan.digest, self.round)
         if not path.exists():
             return None
-        return _Kept.model_validate_json(self.site.keys.unseal(path.read_bytes(), self._context))
+        return SiteState.unpack(self.site.keys.unseal(path.read_bytes(), self._context))
 
-    def _keep(self, state: SiteState, sent: str = "") -> None:
-        sealed = self.site.keys.seal(_Kept(state=state, sent=sent).model_dump_json().encode(), self._context)
+    def _keep(self, state: SiteState) -> None:
+        sealed = self.site.keys.seal(state.pack(), self._context)
         write_whole(self.site.home.sum_state(self.plan.digest, self.round), sealed, OWNER_ONLY)
 
 

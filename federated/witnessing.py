@@ -16,7 +16,7 @@ from policies.errors import IntegrityError
 from policies.guard import Site
 from policies.keys import PublicKey
 from policies.logview import look
-from policies.notes import Checkpoint, Kind, Verifier, line_of, signature_in
+from policies.notes import Checkpoint, Kind, Verifier, line_of, open_note, signature_in
 from policies.tlog import consistency_proof
 from policies.witness import Submission, Witness, WitnessRefused, attach, peers
 
@@ -70,18 +70,28 @@ def _is_like(value: Any, like: Any) -> bool:
     return isinstance(value, type(like)) and not (isinstance(value, int) and value < 0)
 
 
-def cosign_all(plan: Plan, ask: Callable[[Question, Sequence[Fields]], Sequence[Fields]]) -> dict[str, list[str]]:
-    """The server's side: lead the sites through the four questions.
+def cosign_all(
+    plan: Plan,
+    keys: Mapping[str, PublicKey],
+    ask: Callable[[Question, Sequence[Fields]], Sequence[Fields]],
+    wrong: Callable[[str], None],
+) -> dict[str, list[str]]:
+    """The server's side: lead the sites through the four questions; a signature that does not verify goes no further.
 
     Args:
+        keys: of the sites, by name.
+        wrong: told of each signature that does not verify, in a sentence.
         ask: hands each site its fields and returns their answers, as `check_answer` wants them, all in the order of the
             plan's sites.
 
     Returns:
-        For each log the witnesses that its policy names and that did not sign.
+        For each log the witnesses that its policy names and that did not sign; where no policy names any, the sites are
+        asked no more than that.
     """
     names, places = [share.name for share in plan.sites], range(len(plan.sites))
     seen = ask(Question.SEEN, [{} for _ in places])
+    if not any(any(one["asked"]) for one in seen):
+        return {}
     heads = ask(Question.HEAD, [{"old": [seen[witness]["seen"][log] for witness in places]} for log in places])
     shown = [
         {
@@ -92,11 +102,27 @@ def cosign_all(plan: Plan, ask: Callable[[Question, Sequence[Fields]], Sequence[
         for witness in places
     ]
     signed = ask(Question.COSIGN, shown)
-    given = [[signed[witness]["signature"][log] for witness in places] for log in places]
+    given = [[b""] * len(names) for _ in places]
+    for log in places:
+        tree = Checkpoint(names[log], heads[log]["size"], heads[log]["root"])
+        for witness in places:
+            signature = signed[witness]["signature"][log]
+            if signature and _is_cosigned(tree, keys[names[witness]], signature):
+                given[log][witness] = signature
+            elif signature:
+                wrong(f"{Question.COSIGN}: '{names[witness]}': its signature of the log of '{names[log]}' is none")
     own = [{key: heads[log][key] for key in ("size", "root", "signature")} for log in places]
     ask(Question.ATTACH, [{**own[log], "cosignature": given[log]} for log in places])
     silent = {names[log]: [names[w] for w in places if seen[log]["asked"][w] and not given[log][w]] for log in places}
     return {log: witnesses for log, witnesses in silent.items() if witnesses}
+
+
+def _is_cosigned(tree: Checkpoint, witness: PublicKey, signature: bytes) -> bool:
+    signer = Verifier(witness, Kind.COSIGNATURE)
+    try:
+        return bool(open_note(tree.text() + b"\n" + line_of(signer, signature), [signer]))
+    except IntegrityError:
+        return False
 
 
 def _seen(site: Site, names: Sequence[str], fields: Fields) -> Fields:

@@ -15,6 +15,8 @@ from importlib.metadata import version
 from policies.files import sha256_hex
 
 _BEFORE_ALL_TIME = (1980, 1, 1, 0, 0, 0)  # the first moment that a zip file can hold
+# Flower wants both components named; neither is ever loaded by these names: a site has the installed ClientApp, and the
+# ServerApp is the process of 'confide train' itself.
 _PROJECT = """\
 [project]
 name = "confide"
@@ -25,7 +27,7 @@ description = "Runs the Confide that is installed; this bundle holds no code."
 publisher = "confide"
 
 [tool.flwr.app.components]
-serverapp = "federated.server_app:app"
+serverapp = "federated.server_app:build_server_app"
 clientapp = "federated.client_app:app"
 """
 

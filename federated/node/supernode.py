@@ -88,13 +88,17 @@ def main() -> None:
     """Run `flower-supernode` with these arguments, except --parent: the process to end with.
 
     It comes back only where its loop ended on an error, such as a certificate that has expired. The process would stay,
-    and answer that it is well, because of a thread that serves the executor; so it ends, and is started anew.
+    and answer that it is well, because of a thread that serves the executor; so it ends, and is started anew. Told to
+    end, it ends at once: it keeps nothing, and Python's own end takes seconds.
     """
     place = sys.argv.index("--parent")
     start_parent_process_monitor(int(sys.argv[place + 1]))
     del sys.argv[place : place + 2]
     change_flower()
-    flower_supernode()
+    try:
+        flower_supernode()
+    except SystemExit as end:
+        os._exit(end.code if isinstance(end.code, int) else int(end.code is not None))
     os._exit(1)
 
 

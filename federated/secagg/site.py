@@ -117,8 +117,8 @@ class SecureSite:
         for other in shares:
             add_pair_mask(vector, pair_seed(session, secrets.mask, step.keys[other].mask, (me, other)), me, other)
         sent = vector.astype("<u4").tobytes()
-        after = Masked(shares={**shares, me: step.own}, sent=hashlib.sha256(sent).digest())
-        return _after(state, after), MaskedInput(session.id, me, sent)
+        after = _after(state, Masked(shares={**shares, me: step.own}))
+        return after.model_copy(update={"sent": hashlib.sha256(sent).digest()}), MaskedInput(session.id, me, sent)
 
     def sign(self, state: SiteState, survivors: Survivors) -> tuple[SiteState, SurvivorSignature]:
         """Round 3, ConsistencyCheck: sign one list of survivors; asked again for the same list, sign it again.
@@ -134,7 +134,7 @@ class SecureSite:
                 raise IntegrityError(f"{session.label}: the server shows a second list of survivors")
         else:
             step = self._at(state, Masked)
-            self._check_survivors(survivors.inputs, step, state.revealed)
+            self._check_survivors(survivors.inputs, step, state)
         signature = self.keys.sign(survivors_statement(session, survivors.inputs))
         after = _after(state, Signed(shares=step.shares, survivors=dict(survivors.inputs)))
         return after, SurvivorSignature(session.id, me, signature)
@@ -174,9 +174,9 @@ class SecureSite:
         session.enough(len(keys), "advertised keys")
         return keys
 
-    def _check_survivors(self, inputs: Mapping[int, bytes], step: Masked, revealed: tuple[int, ...]) -> None:
-        label = self.session.label
-        if inputs.get(self.place) != step.sent:
+    def _check_survivors(self, inputs: Mapping[int, bytes], step: Masked, state: SiteState) -> None:
+        label, revealed = self.session.label, state.revealed
+        if inputs.get(self.place) != state.sent:
             raise IntegrityError(f"{label}: the list of survivors does not hold this site's input as it was sent")
         if not set(inputs) <= set(step.shares):
             raise IntegrityError(f"{label}: the list of survivors names a site that shared no keys")

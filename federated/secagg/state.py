@@ -64,11 +64,10 @@ class Shared(_Kept):
 
 
 class Masked(_Kept):
-    """After round 2: the shares of each site that shared (U2), and the SHA-256 of the masked input that was sent."""
+    """After round 2: the shares of each site that shared (U2)."""
 
     done: Literal["sent its masked input"] = "sent its masked input"
     shares: _HiddenByPlace
-    sent: bytes
 
 
 class Signed(_Kept):
@@ -90,6 +89,7 @@ class SiteState(_Kept):
 
     Attributes:
         session: id of the session.
+        sent: SHA-256 of the masked input that was sent in this attempt; empty before round 2.
         revealed: the survivors for which this site revealed shares, in this or an earlier attempt of this round;
             empty where it never did. In no attempt of the round does it sign for others.
     """
@@ -98,6 +98,7 @@ class SiteState(_Kept):
     plan: str
     round: int
     attempt: int
+    sent: bytes = b""
     revealed: tuple[int, ...] = ()
     step: Annotated[Advertised | Shared | Masked | Signed | Revealed, Field(discriminator="done")]
 

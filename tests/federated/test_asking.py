@@ -9,44 +9,58 @@ import pytest
 from flwr.app import RecordDict
 
 from federated.asking import Asking, Refused, read_fields
-from federated.exchange import Exchange
+from federated.exchange import Exchange, Settled
 from federated.messages import pack_fields
 from policies.errors import IntegrityError
 
 PLAN = "ab" * 32
-REFUSAL = pack_fields(PLAN, {"refusal": 7})
+NAMES = ("north", "river", "summit")
+GOOD, REFUSAL = pack_fields(PLAN, {"a": 1}), pack_fields(PLAN, {"refusal": 7})
 
 
 class Sites:
-    """In the place of an exchange: what comes back of each time that sites are asked."""
+    """In the place of an exchange: what comes back, one after the other; those named last stay connected and silent."""
 
-    def __init__(self, *times: Mapping[str, RecordDict | None]) -> None:
-        self.times, self.asked = list(times), list[tuple[list[str], int]]()
+    def __init__(self, *answers: tuple[str, RecordDict | None], busy: tuple[str, ...] = ()) -> None:
+        self.answers, self.busy, self.heard = answers, busy, list[str]()
 
-    def ask(self, kind: str, contents: Mapping[str, RecordDict], seconds: float, enough: int) -> dict[str, Any]:
-        self.asked.append((sorted(contents), enough))
-        return dict(self.times.pop(0))
+    def ask(self, kind: str, contents: Mapping[str, RecordDict], seconds: float, settled: Settled) -> dict[str, Any]:
+        found = dict[str, RecordDict | None]()
+        for name, content in self.answers:
+            found[name] = content
+            self.heard.append(name)
+            if settled(found, {*found, *self.busy}):
+                break
+        return found
 
 
 def ask(sites: Sites, wrong: list[str], enough: int = 2) -> Any:
-    contents = {name: pack_fields(PLAN, {}) for name in ("north", "river", "summit")}
+    contents = {name: pack_fields(PLAN, {}) for name in NAMES}
     asking = Asking(cast(Exchange, sites), wrong.append)
     return asking.ask("query.x", contents, lambda one: read_fields(one, PLAN), seconds=1, enough=enough)
 
 
 def test_a_refusal_is_not_among_those_that_are_enough() -> None:
-    good, wrong = pack_fields(PLAN, {"a": 1}), list[str]()
-    sites = Sites({"north": good, "river": REFUSAL}, {"summit": good})
+    wrong = list[str]()
+    sites = Sites(("north", GOOD), ("river", REFUSAL), ("summit", GOOD), busy=NAMES)
     answers = ask(sites, wrong)
     assert answers.given == {"north": {"a": 1}, "summit": {"a": 1}}
-    assert sites.asked == [(["north", "river", "summit"], 2), (["summit"], 1)]
     assert wrong == ["x: 'river': refused (code 7)"]
 
 
-def test_it_ends_when_time_is_up_and_when_enough_are_there() -> None:
-    assert ask(Sites({"north": REFUSAL}, {}), []).given == {}
-    assert ask(Sites({"north": pack_fields(PLAN, {})}), [], enough=1).given == {"north": {}}
-    assert ask(Sites({}), [], enough=0).given == {}
+def test_it_ends_at_once_when_enough_can_no_longer_be_there_and_says_who_said_what() -> None:
+    sites = Sites(("north", GOOD), ("river", REFUSAL), ("summit", GOOD), busy=NAMES)
+    answers = ask(sites, [], enough=3)
+    assert sites.heard == ["north", "river"]
+    assert answers.in_words(NAMES) == "'north' answered; 'river': refused (code 7); 'summit' said nothing"
+
+
+def test_it_ends_when_enough_are_there_and_nobody_else_that_is_connected_is_at_it() -> None:
+    both = (("north", GOOD), ("river", GOOD))
+    assert ask(alone := Sites(*both), [], enough=1).given.keys() == {"north"}
+    assert alone.heard == ["north"]
+    assert ask(Sites(*both, busy=("river",)), [], enough=1).given.keys() == {"north", "river"}
+    assert ask(Sites(), [], enough=0).given == {}
 
 
 @pytest.mark.parametrize(
@@ -60,7 +74,7 @@ def test_it_ends_when_time_is_up_and_when_enough_are_there() -> None:
 )
 def test_what_cannot_be_read_is_absent_and_named(content: RecordDict | None, why: str) -> None:
     wrong = list[str]()
-    answers = ask(Sites({"river": content}, {}), wrong)
+    answers = ask(Sites(("river", content)), wrong)
     assert answers.given == {}
     assert why in answers.faults["river"].message
     assert wrong == [f"x: 'river': {answers.faults['river'].message}"]

@@ -54,17 +54,21 @@ def test_an_order_is_answered(prepared: Site, plan: Plan) -> None:
     assert reply.gradient.keys() == trained_weights(plan_classifier(plan)).keys()
 
 
-def test_a_refusal_travels_as_its_code_and_is_logged_by_kind_and_place(site: Site, plan: Plan) -> None:
-    answer = train(message(plan), context())
-    reply = unpack_reply(answer.content)
+def test_a_refusal_travels_as_its_code_and_is_logged_once(site: Site, plan: Plan) -> None:
+    reply = unpack_reply(train(message(plan), context()).content)
     assert (reply.refusal, reply.gradient) == (9, {})  # not approved here
-    refused, entry = happened(site.home.audit, site.keys.public)
+    (refused,) = happened(site.home.audit, site.keys.public)
     assert (refused.event, refused.details["plan"]) == (Event.RUN_REFUSED, plan.digest)
+    assert refused.details["reason"] == f"site 'north' has not approved plan {plan.digest[:16]}"
+
+
+def test_what_fails_later_is_logged_by_kind_and_place(prepared: Site, plan: Plan) -> None:
+    reply = unpack_reply(train(message(plan, plan.rounds + 1), context()).content)
+    assert (reply.refusal, reply.gradient) == (9, {})
+    entry = happened(prepared.home.audit, prepared.keys.public)[-1]
     assert (entry.event, entry.details["error"]) == (Event.ROUND_FAILED, "TrainingError")
-    assert entry.details["place"].startswith("approval.py:")
-    assert (
-        entry.details["reason"] == refused.details["reason"] == f"site 'north' has not approved plan {plan.digest[:16]}"
-    )
+    assert entry.details["place"].startswith("site_round.py:")
+    assert entry.details["reason"] == "round 3 of a plan with 2"
 
 
 @pytest.mark.parametrize("error", [RuntimeError, ValueError, KeyError, MemoryError])

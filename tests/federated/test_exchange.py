@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from uuid import uuid4
 
 import pytest
 from flwr.app import Error, Message, RecordDict
 
 import federated.exchange
-from federated.exchange import Exchange, Node
+from federated.exchange import Exchange, Node, Settled
 from federated.messages import pack_fields, unpack_fields
 
 pytestmark = pytest.mark.usefixtures("flower")
@@ -39,11 +39,15 @@ class Grid:
         return [reply for reply in self.replies if reply.metadata.reply_to_message_id in wanted]
 
 
-def ask(grid: Grid, times: list[dict[str, Node]], seconds: float = 5, enough: int | None = None) -> dict[str, int]:
+def never(answers: object, online: object) -> bool:
+    return False
+
+
+def ask(grid: Grid, times: list[dict[str, Node]], seconds: float = 5, settled: Settled = never) -> dict[str, int]:
     """Nodes are there as in `times`, the last of which goes on."""
     exchange = Exchange(grid, lambda _: times.pop(0) if len(times) > 1 else times[0])  # type: ignore[arg-type]
     contents: dict[str, RecordDict] = {name: pack_fields(PLAN, {}) for name in ("north", "river")}
-    answers = exchange.ask("query.standing", contents, seconds, enough)
+    answers = exchange.ask("query.standing", contents, seconds, settled)
     return {name: unpack_fields(content)[1]["node"] for name, content in answers.items() if content is not None}
 
 
@@ -77,7 +81,13 @@ def test_a_node_that_is_silent_is_asked_again_less_and_less_often(monkeypatch: p
     assert grid.pushed == [1, 1, 1]
 
 
-def test_who_is_not_there_is_waited_for_until_the_deadline_or_until_enough_answered() -> None:
-    there = {"north": Node(1)}
+def test_who_is_not_there_is_waited_for_until_the_deadline_or_until_who_asks_has_enough() -> None:
+    there, told = {"north": Node(1)}, list[tuple[set[str], set[str]]]()
     assert ask(Grid(), [there], seconds=0.5) == {"north": 1}
-    assert ask(Grid(), [there], seconds=60, enough=1) == {"north": 1}
+
+    def enough(answers: Collection[str], online: Collection[str]) -> bool:
+        told.append((set(answers), set(online)))
+        return bool(answers)
+
+    assert ask(Grid(), [{}, there], seconds=60, settled=enough) == {"north": 1}
+    assert told == [(set(), set()), ({"north"}, {"north"})]

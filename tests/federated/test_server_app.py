@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,16 +13,26 @@ import pytest
 from flwr.app import Message, RecordDict
 from safetensors.numpy import load_file, save
 
-import federated.server_app
+import federated.server_after
 from clinical.classifier import trained_weights
+from federated.aggregation import Weights
 from federated.aggregation.early_stop import PublicScore, no_score
 from federated.approval import approve
-from federated.messages import TrainReply, pack_fields, pack_reply, unpack_fields, unpack_order, unpack_reply
+from federated.exchange import Federation
+from federated.messages import (
+    TrainReply,
+    pack_fields,
+    pack_order,
+    pack_reply,
+    unpack_fields,
+    unpack_order,
+    unpack_reply,
+)
 from federated.parties import SIMULATED_SITES, simulated_parties
 from federated.plan import Plan
 from federated.progress import last_finished
 from federated.receipt import read_receipt, write_receipt
-from federated.server_app import Federation, Rounds
+from federated.server_app import Rounds
 from federated.site_round import plan_classifier, prepare
 from policies.audit import read_entries
 from policies.errors import IntegrityError, TrainingError
@@ -66,13 +77,18 @@ def agreed(workspace: Workspace, plan: Plan) -> Plan:
 
 
 def rounds(
-    workspace: Workspace, plan: Plan, absent: tuple[str, ...] = (), tries: int = 1, score: PublicScore = no_score
+    workspace: Workspace,
+    plan: Plan,
+    absent: tuple[str, ...] = (),
+    tries: int = 1,
+    score: PublicScore = no_score,
+    start: Callable[[Weights], Weights] = lambda start: start,
 ) -> Rounds:
     parties = simulated_parties(workspace, list(SITES))
     nodes = {name: node for name, node in nodes_of(SITES).items() if name not in absent}
     federation = Federation(parties.federation, parties.sites, lambda grid: nodes)
-    start = trained_weights(plan_classifier(plan))
-    return Rounds(open_server(workspace), plan, start, federation, tries=tries, score=score)
+    first = start(trained_weights(plan_classifier(plan)))
+    return Rounds(open_server(workspace), plan, first, federation, tries=tries, score=score)
 
 
 def run(one: Rounds, alter: Alter = lambda place, message: message, forge: Forge = lambda place, reply: None) -> None:
@@ -150,7 +166,9 @@ def test_a_refusal_that_the_plan_cannot_bear_ends_the_run_with_site_and_code(
     hospital(workspace, "river").home.plan(secure.digest).unlink()
     with pytest.raises(TrainingError, match=r"round 1: site 'river' refused \(code 9\)"):
         run(rounds(workspace, secure))
-    assert of_site(workspace, "river", Event.RUN_REFUSED)
+    (refused,) = of_site(workspace, "river", Event.RUN_REFUSED)
+    assert refused.details["plan"] == secure.digest
+    assert not of_site(workspace, "river", Event.ROUND_FAILED)  # it stands there once
 
 
 @pytest.mark.parametrize("step", ["train", "advertise", "share", "mask", "sign", "unmask", "receipt"])
@@ -239,6 +257,55 @@ def test_a_round_that_starts_from_another_model_than_the_receipt_says_is_refused
 
     with pytest.raises(TrainingError, match=r"round 2: site 'north' refused \(code 7\)"):
         run(rounds(workspace, plain), lie)
+    assert [booking.round for booking in open_ledger(hospital(workspace, "north")).bookings()] == [1]
+
+
+def test_a_first_round_that_does_not_start_from_the_plans_own_start_is_refused_and_costs_nothing(
+    workspace: Workspace, server: Server, plain: Plan
+) -> None:
+    lying = rounds(workspace, plain, start=lambda start: {name: one + np.float32(0.01) for name, one in start.items()})
+    with pytest.raises(TrainingError, match=r"round 1: site 'north' refused \(code 7\)"):
+        run(lying)
+    for name in SITES:
+        (refused,) = of_site(workspace, name, Event.RUN_REFUSED)
+        assert refused.details["reason"] == "round 1 does not start from the plan's own start"
+        assert open_ledger(hospital(workspace, name)).bookings() == []
+
+
+def test_a_start_that_another_machine_made_may_differ_in_its_last_bits(
+    workspace: Workspace, server: Server, plain: Plan
+) -> None:
+    other = rounds(
+        workspace, plain, start=lambda start: {name: one * np.float32(1 + 1e-6) for name, one in start.items()}
+    )
+    run(other)
+    assert last_finished(server, plain) is not None
+
+
+def test_a_receipt_whose_start_is_not_where_the_round_before_ended_is_refused_by_a_site_that_was_away(
+    workspace: Workspace, server: Server, encoder: Path
+) -> None:
+    """North is away in round 2, and gets the receipt of it with the order of round 3."""
+    plan = agreed(workspace, plan_for(encoder, min_sites=2, round_seconds=1, rounds=3, sigma="8.0"))
+
+    def lie(place: int, message: Message) -> Message | None:
+        if place:
+            return message
+        kind, number = message.metadata.message_type, message.content["config"].get("round", 0)
+        if (kind, number) == ("train", 2) or (kind == "query.receipt" and number > 1):
+            return None
+        if (kind, number) != ("train", 3):
+            return message
+        order = unpack_order(message.content)
+        receipt = read_receipt(server.keys.public, order.receipt).model_copy(update={"start": "0" * 64})
+        lied = pack_order(replace(order, receipt=write_receipt(server.keys, receipt)))
+        return Message(lied, dst_node_id=message.metadata.dst_node_id, message_type=kind)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(federated.server_after, "_PATIENCE_S", 0.2)
+        run(rounds(workspace, plan), lie)
+    (refused,) = of_site(workspace, "north", Event.RUN_REFUSED)
+    assert refused.details["reason"] == "round 2: the receipt names another start than this site was told"
     assert [booking.round for booking in open_ledger(hospital(workspace, "north")).bookings()] == [1]
 
 
@@ -331,7 +398,7 @@ def with_fields(**changes: object) -> Callable[[Message], RecordDict]:
         ("head", with_fields(proof=[b""]), {"north": ["river"], "river": ["north", "summit"], "summit": ["river"]}),
         ("head", with_fields(root=b"short"), {"river": ["north", "summit"]}),
         ("cosign", with_fields(signature=b""), {"north": ["river"], "river": [], "summit": ["river"]}),
-        ("cosign", with_fields(signature=[b"short", b"", b"short"]), {}),
+        ("cosign", with_fields(signature=[b"short", b"", b"short"]), {"north": ["river"], "summit": ["river"]}),
         ("attach", lambda reply: RecordDict({}), {"river": []}),
     ],
 )
@@ -367,7 +434,7 @@ def lose(place: int, message: Message) -> Message | None:
 def test_a_site_that_missed_a_receipt_gets_it_with_the_next_order(
     workspace: Workspace, server: Server, plain: Plan, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(federated.server_app, "_PATIENCE_S", 0.2)
+    monkeypatch.setattr(federated.server_after, "_PATIENCE_S", 0.2)
     run(rounds(workspace, plain), lose)
     assert [entry.details["round"] for entry in of_site(workspace, "north", Event.RECEIPT_CHECKED)] == [1]
     assert [booking.round for booking in open_ledger(hospital(workspace, "north")).bookings()] == [1, 2]
@@ -381,7 +448,7 @@ def test_a_site_that_is_kept_from_every_receipt_goes_no_further(
             message.content["config"]["receipt"] = b""
         return lose(place, message)
 
-    monkeypatch.setattr(federated.server_app, "_PATIENCE_S", 0.2)
+    monkeypatch.setattr(federated.server_after, "_PATIENCE_S", 0.2)
     run(rounds(workspace, plain), withhold)
     assert [booking.round for booking in open_ledger(hospital(workspace, "north")).bookings()] == [1]
     (refused,) = of_site(workspace, "north", Event.RUN_REFUSED)

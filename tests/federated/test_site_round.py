@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +21,7 @@ from federated.messages import TrainOrder
 from federated.node.bundle import approved_bundle
 from federated.plan import Plan, SiteShare
 from federated.proposals import is_approved
-from federated.site_round import MOST_LOST, plan_classifier, prepare, train_round
+from federated.site_round import plan_classifier, prepare, train_round
 from policies.errors import (
     AccessDenied,
     BudgetError,
@@ -309,10 +310,11 @@ def test_another_version_of_the_code_asks_anew(prepared: Site, plan: Plan, monke
 
 
 def test_a_round_from_two_starts_is_refused(prepared: Site, plan: Plan) -> None:
-    train_round(prepared, order(plan))
-    other = {name: array + 1 for name, array in trained_weights(plan_classifier(plan)).items()}
+    first = order(plan, 2)
+    train_round(prepared, first)
+    other = {name: array + 1 for name, array in first.weights.items()}
     with pytest.raises(IntegrityError, match="the server showed before"):
-        train_round(prepared, order(plan, **other))
+        train_round(prepared, replace(first, weights=other))
     assert entries(prepared)[-1].event == Event.RUN_REFUSED
 
 
@@ -325,8 +327,11 @@ def test_a_round_from_two_starts_is_refused(prepared: Site, plan: Plan) -> None:
     ],
 )
 def test_weights_that_do_not_fit_cost_nothing(prepared: Site, plan: Plan, change: dict[str, Any]) -> None:
-    with pytest.raises(TrainingError, match="order cannot be followed"):
+    with pytest.raises(IntegrityError, match="the plan's own start"):
         train_round(prepared, order(plan, **change))
+    assert states(prepared) == []
+    with pytest.raises(TrainingError, match="order cannot be followed"):
+        train_round(prepared, order(plan, 2, **change))
     assert states(prepared) == [State.REFUNDED]
     assert open_ledger(prepared).spent() == 0
     assert entries(prepared)[-1].event == Event.BUDGET_REFUNDED
@@ -362,18 +367,21 @@ def test_it_is_spent_and_logged_before_the_first_gradient_and_never_taken_back(
 
 
 def test_a_step_that_is_killed_again_and_again_does_not_spend_the_whole_budget(
-    prepared: Site, plan: Plan, monkeypatch: pytest.MonkeyPatch
+    workspace: Workspace, prepared: Site, plan: Plan, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def killed(*_: Any, **__: Any) -> Any:
         raise KeyboardInterrupt
 
+    set_policy(workspace, most_lost_updates=3)
+    site = hospital(workspace)
+    approve(site, plan, data(workspace))
     monkeypatch.setattr(site_round, "private_step", killed)
-    for _ in range(MOST_LOST):
+    for _ in range(3):
         with pytest.raises(KeyboardInterrupt):
-            train_round(prepared, order(plan))
-    with pytest.raises(TrainingError, match=f"paid {MOST_LOST} times and its update was lost"):
-        train_round(prepared, order(plan))
-    assert states(prepared) == [State.SPENT] * MOST_LOST
+            train_round(site, order(plan))
+    with pytest.raises(TrainingError, match="paid 3 times and its update was lost"):
+        train_round(site, order(plan))
+    assert states(site) == [State.SPENT] * 3
 
 
 def test_an_update_that_was_stored_and_never_answered_is_sent_as_it_is(

@@ -20,6 +20,7 @@ from policies.workspace import Workspace
 from tests.federated.hospitals import plan_for, watch_each_other
 
 NAMES = ("north", "river", "summit")
+wrong: list[str] = []
 Meddling = Callable[[Question, list[dict[str, object]]], None]
 
 
@@ -37,13 +38,21 @@ def sites(workspace: Workspace) -> list[Site]:
     return opened
 
 
-def lead(sites: Sequence[Site], plan: Plan, meddle: Meddling = lambda question, asked: None) -> dict[str, list[str]]:
+def lead(
+    sites: Sequence[Site],
+    plan: Plan,
+    meddle: Meddling = lambda question, asked: None,
+    answered: Callable[[Question, list[Fields]], list[Fields]] = lambda question, given: given,
+) -> dict[str, list[str]]:
+    wrong.clear()
+
     def ask(question: Question, asked: Sequence[Fields]) -> list[Fields]:
         changed = [dict(fields) for fields in asked]
         meddle(question, changed)
-        return [answer(site, plan, question, fields) for site, fields in zip(sites, changed, strict=True)]
+        given = [answer(site, plan, question, fields) for site, fields in zip(sites, changed, strict=True)]
+        return answered(question, given)
 
-    return cosign_all(plan, ask)
+    return cosign_all(plan, {site.name: site.keys.public for site in sites}, ask, wrong.append)
 
 
 def witnesses_of(site: Site) -> tuple[str, ...]:
@@ -58,7 +67,10 @@ def test_every_hospital_gets_the_signatures_of_the_others(sites: list[Site], pla
 
 
 def test_where_no_policy_names_a_witness_nobody_is_missed(workspace: Workspace, plan: Plan) -> None:
-    assert lead([open_site(workspace, name, "alice") for name in NAMES], plan) == {}
+    asked = list[Question]()
+    opened = [open_site(workspace, name, "alice") for name in NAMES]
+    assert lead(opened, plan, lambda question, fields: asked.append(question)) == {}
+    assert asked == [Question.SEEN]
 
 
 def test_nothing_but_numbers_and_hashes_crosses(sites: list[Site], plan: Plan) -> None:
@@ -95,6 +107,33 @@ def test_a_server_cannot_forge_a_cosignature(sites: list[Site], plan: Plan) -> N
     lead(sites, plan, forge)
     with pytest.raises(IntegrityError):
         witnesses_of(sites[0])
+
+
+@pytest.mark.parametrize("forged", [b"short", bytes(72), None], ids=["short", "zeros", "of another log"])
+def test_a_signature_that_does_not_verify_is_named_and_goes_no_further(
+    sites: list[Site], plan: Plan, forged: bytes | None
+) -> None:
+    passed_on = list[object]()
+
+    def rivers(question: Question, given: list[Fields]) -> list[Fields]:
+        if question is not Question.COSIGN:
+            return given
+        north, river, summit = given
+        _, _, of_summit = river["signature"]
+        return [north, {"signature": [of_summit if forged is None else forged, b"", of_summit]}, summit]
+
+    def look(question: Question, asked: list[dict[str, object]]) -> None:
+        if question is Question.ATTACH:
+            passed_on.extend(fields["cosignature"] for fields in asked)
+
+    assert lead(sites, plan, look, rivers) == {"north": ["river"]}
+    assert wrong == ["cosign: 'river': its signature of the log of 'north' is none"]
+    assert [[bool(one) for one in own] for own in passed_on] == [
+        [False, False, True],
+        [True, False, True],
+        [True, True, False],
+    ]
+    assert [witnesses_of(site) for site in sites[1:]] == [("north", "summit"), ("north", "river")]
 
 
 @pytest.mark.parametrize("fields", [{}, {"old": 3}, {"old": ["x"]}])

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import os
+import shlex
 import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
+from shutil import which
 
 import numpy as np
 from safetensors.numpy import load, load_file, save
@@ -43,6 +46,21 @@ BEHIND_A_PROXY = ("river", "summit")
 PHASES = ("train", "advertise", "share", "mask", "sign", "unmask", "receipt")
 LONGEST_S = 200
 HERE = Path(__file__).parent
+PARTIES = ("server", *SITES)
+
+
+def apart(hidden: Iterable[Path]) -> list[str]:
+    """Words before a command that let it run in user and mount namespaces of its own, where these folders are empty."""
+    mounts = "".join(f"mount -t tmpfs -o ro none {shlex.quote(str(one))} && " for one in hidden)
+    return ["unshare", "--user", "--map-root-user", "--mount", "sh", "-c", mounts + 'exec "$@"', "sh"]
+
+
+@cache
+def can_be_apart() -> bool:
+    """Whether namespaces can be made here by root, which is who everybody is inside, and whom the policies name."""
+    if os.getuid() or not which("unshare"):
+        return False
+    return subprocess.run([*apart([HERE]), "true"], check=False, capture_output=True).returncode == 0
 
 
 @dataclass(frozen=True)
@@ -73,11 +91,16 @@ class Machines:
             approve(self.joined.site(name), plan, self.joined.workspace(name).deidentified(name))
             prepare(self.joined.site(name), plan, classifier)
 
-    def python(self, *words: str, proxy: str = "", output: int | None = None) -> subprocess.Popen[bytes]:
+    def python(
+        self, *words: str, party: str = "", proxy: str = "", output: int | None = None
+    ) -> subprocess.Popen[bytes]:
+        """A process of one of the parties, which sees no other's folder where there are namespaces; or of nobody."""
         environment = {name: value for name, value in os.environ.items() if name.upper() not in _NOT_OURS}
         environment |= {"FLWR_HOME": str(self.flower_home), "OMP_NUM_THREADS": "1"}
         environment |= {"HTTPS_PROXY": proxy} if proxy else {}
-        command, errors = [sys.executable, "-P", *words], subprocess.STDOUT if output else None
+        hidden = [self.joined.workspace(other).root for other in PARTIES if party and other != party]
+        before = apart(hidden) if hidden and can_be_apart() else []
+        command, errors = [*before, sys.executable, "-P", *words], subprocess.STDOUT if output else None
         return subprocess.Popen(command, env=environment, cwd=self.joined.root, stdout=output, stderr=errors)
 
     def start(self, name: str) -> None:
@@ -85,7 +108,7 @@ class Machines:
         words = ["server", "start", "--listen", _HOST] if name == "server" else ["site", "start"]
         workspace = ["--foreground", "--workspace", str(self.joined.workspace(name).root)]
         proxy = self.proxies[name].url if name in self.proxies else ""
-        self.started[name] = self.python("-m", "dashboard", *words, *workspace, proxy=proxy)
+        self.started[name] = self.python("-m", "dashboard", *words, *workspace, party=name, proxy=proxy)
 
     def rounds(self, plan: Plan) -> subprocess.Popen[bytes]:
         """The ServerApp's process, with a plan that was agreed on."""
@@ -93,7 +116,8 @@ class Machines:
         folder.mkdir(exist_ok=True)
         (folder / "plan.json").write_bytes(canonical_json(plan.model_dump(mode="json")))
         (folder / "start.safetensors").write_bytes(save(start_of(plan)))
-        return self.python(str(HERE / "rounds.py"), str(self.joined.workspace("server").root), str(folder))
+        words = (str(HERE / "rounds.py"), str(self.joined.workspace("server").root), str(folder))
+        return self.python(*words, party="server")
 
     def comes_to(self, plan: Plan, phase: str, times: int, rounds: subprocess.Popen[bytes]) -> bool:
         """Wait until the sites were asked so often for something, or the process ended before."""

@@ -4,8 +4,8 @@ Each question to the sites is noted in a file before it is asked, so that a test
 """
 
 import sys
-from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from flwr.app import RecordDict
 from safetensors.numpy import load_file
@@ -23,12 +23,10 @@ PATIENCE_S = 120
 class Noted(Exchange):
     notes: Path
 
-    def ask(
-        self, kind: str, contents: Mapping[str, RecordDict], seconds: float, enough: int | None = None
-    ) -> dict[str, RecordDict | None]:
+    def ask(self, kind: str, *how: Any) -> dict[str, RecordDict | None]:
         with self.notes.open("a") as notes:
             print(kind.rpartition(".")[2], file=notes)
-        return super().ask(kind, contents, seconds, enough)
+        return super().ask(kind, *how)
 
 
 if __name__ == "__main__":

@@ -7,6 +7,7 @@ import os
 import subprocess
 import sys
 import zipfile
+from importlib import import_module
 
 from flwr.common.config import get_fab_config, get_metadata_from_config
 
@@ -31,4 +32,8 @@ def test_it_holds_no_code() -> None:
 def test_flower_takes_it() -> None:
     config = get_fab_config(app_bundle())
     assert get_metadata_from_config(config)[0] == "confide/confide"
-    assert config["tool"]["flwr"]["app"]["components"]["clientapp"] == "federated.client_app:app"
+    components = config["tool"]["flwr"]["app"]["components"]
+    assert components.keys() == {"serverapp", "clientapp"}
+    for component in components.values():
+        module, _, name = component.partition(":")
+        assert hasattr(import_module(module), name)

@@ -96,11 +96,12 @@ def test_a_site_is_killed_in_a_phase_and_counted_once(
 def test_a_site_that_drops_after_sending_shares_voids_the_attempt_and_is_counted_in_the_next(
     federation: Machines, encoder: Path
 ) -> None:
-    plan = secure_plan(federation, encoder, 230, seconds=5)
+    plan = secure_plan(federation, encoder, 230, seconds=10)
     rounds = federation.rounds(plan)
     assert federation.comes_to(plan, "mask", 1, rounds)
     federation.stop("river")
-    assert federation.comes_to(plan, "train", 2, rounds)
+    federation.forget_phases(plan)  # on a busy machine it was asked to train more than once before
+    assert federation.comes_to(plan, "train", 1, rounds)
     federation.start("river")
     counted_once(federation, plan, rounds)
     server = federation.joined.server

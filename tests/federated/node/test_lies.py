@@ -12,11 +12,12 @@ from safetensors.numpy import load_file
 from clinical.classifier import trained_weights
 from federated.approval import approve
 from federated.client_app import app
+from federated.exchange import Federation
 from federated.messages import TrainReply, pack_reply, unpack_reply
 from federated.parties import SIMULATED_SITES, simulated_parties
 from federated.plan import Plan
 from federated.receipt import read_receipt
-from federated.server_app import Federation, Rounds
+from federated.server_app import Rounds
 from federated.site_round import plan_classifier, prepare
 from policies.audit import read_entries
 from policies.events import Event

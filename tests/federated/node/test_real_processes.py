@@ -44,7 +44,7 @@ from policies.policy import Aggregation
 from policies.workspace import FederationFolder
 from tests.clinical.notes import LABELS
 from tests.federated.hospitals import SITES, plan_for
-from tests.federated.node.machines import HERE, Machines, start_of, wait_for
+from tests.federated.node.machines import HERE, PARTIES, Machines, can_be_apart, start_of, wait_for
 
 EVIL = "from pathlib import Path\nPath({marker!r}).write_text(__name__)\n"
 
@@ -148,6 +148,23 @@ def test_a_study_by_commands_goes_on_after_the_server_was_killed_in_the_middle_o
     assert [federation.spent(plan, name) for name in SITES] == [[1, 2]] * 3
     (model,) = list_models(federation.joined.workspace("server").models, federation.joined.workspace("server").trusted)
     assert model.card["plan_sha256"] == plan.digest
+
+
+@pytest.mark.skipif(not can_be_apart(), reason="no namespaces can be made here")
+def test_nobody_needs_the_folder_of_another(federation: Machines, encoder: Path) -> None:
+    """Server and sites run in user and mount namespaces of their own, and train."""
+    plan = plan_for(encoder, seed=60, aggregation=Aggregation.SECURE, round_seconds=60, sigma="20.0", rounds=1)
+    federation.approve(plan)
+    federation.finish(plan, federation.rounds(plan), ended=())
+    federation.check(plan)
+    users = {Path("/proc/self/ns/user").readlink()}
+    for name in PARTIES:
+        state = read_state(federation.home(name).federation)
+        for process in (federation.started[name].pid, *(one.pid for one in state.children if state)):
+            seen = [Path(f"/proc/{process}/root{federation.joined.workspace(one).root}") for one in PARTIES]
+            assert [one for one, folder in zip(PARTIES, seen, strict=True) if any(folder.iterdir())] == [name]
+        users.add(Path(f"/proc/{federation.started[name].pid}/ns/user").readlink())
+    assert len(users) == 1 + len(PARTIES)
 
 
 def proposed_everywhere(federation: Machines) -> Plan:
