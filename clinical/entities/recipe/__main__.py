@@ -82,15 +82,22 @@ def measure(weights: Path, corpus: str, documents: Sequence[Document], cache: Pa
 
 
 def cross_validate(corpora: Corpora, before: Path, work: Path, threads: int) -> tuple[EntityScores, dict[str, float]]:
-    """Scores on all case reports, each found by a model that did not see its fold, and from when on it is right."""
+    """Scores on all case reports, each found by a model that did not see its fold, and from when on spans are right.
+
+    The heads of abstracts are judged as they were before any case report was seen: a fold does not train them on.
+    """
+    abstracts = EntityTagger(runtime=open_runtime(before, work, threads, quantized=True))
     found: dict[str, dict[str, list[tuple[Span, float]]]] = {}
     for fold in range(FOLDS):
         stage = Stage(work / f"fold-{fold}.safetensors", before, {"maccrobat": corpora.without(fold)}, FOLD)
         tagger = EntityTagger(runtime=open_runtime(run(stage), work, threads, quantized=True))
-        found |= {document.text: tagger.find_scored(document.text) for document in corpora.within(fold)}
+        for document in corpora.within(fold):
+            own = tagger.find_scored(document.text)["maccrobat"]
+            found[document.text] = {**abstracts.find_scored(document.text), "maccrobat": own}
     scores = score_documents("maccrobat", corpora.reports, lambda text: [span for span, _ in found[text]["maccrobat"]])
+    with_past = [replace(own, spans=(*own.spans, *corpora.past[own.name])) for own in corpora.reports]
     return scores, least_confidences(
-        (document, [one for spans in found[document.text].values() for one in spans]) for document in corpora.reports
+        (document, [one for spans in found[document.text].values() for one in spans]) for document in with_past
     )
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
+from itertools import pairwise
 
 from clinical.entities.corpora import Document
 from clinical.entities.tagger import Span
@@ -11,6 +12,7 @@ from policies.files import table_of
 
 SHARE = 0.85  # of the spans that are shown, those that meet a marked one of their kind
 FEWEST = 20  # spans, below which a share says nothing
+PAST = "Past"
 NEVER = 2.0  # no confidence reaches it
 
 CONFIDENCES = f"""# Made by `make entity-model`. By label, the confidence from which on {SHARE:.0%} of its spans
@@ -21,12 +23,14 @@ CONFIDENCES = f"""# Made by `make entity-model`. By label, the confidence from w
 def least_confidences(found: Iterable[tuple[Document, Sequence[tuple[Span, float]]]]) -> dict[str, float]:
     """By label the least confidence from which on enough of its spans meet a marked one of their kind.
 
-    Problems and findings are one kind: people disagree about which is which.
+    Problems and findings are one kind, for people disagree about which is which, and what is marked as a patient's past
+    ("maccrobat:Past") holds both.
     """
     kinds = _kinds()
+    of_marked = {**{label.partition(":")[2]: kind for label, kind in kinds.items()}, PAST: "finding"}
     met: dict[str, list[tuple[float, bool]]] = defaultdict(list)
     for document, spans in found:
-        marked = [(start, end, kinds.get(f"maccrobat:{label}")) for start, end, label in document.spans]
+        marked = [(start, end, of_marked.get(label)) for start, end, label in document.spans]
         for (start, end, label), sure in spans:
             if label in kinds:
                 own = any(a < end and start < b and kind == kinds[label] for a, b, kind in marked)
@@ -42,8 +46,9 @@ def _kinds() -> dict[str, str]:
 
 def _least(met: Sequence[tuple[float, bool]]) -> float:
     least, right = NEVER, 0
-    for count, (sure, own) in enumerate(sorted(met, reverse=True), 1):
+    order = sorted(met, reverse=True)
+    for count, ((sure, own), (following, _)) in enumerate(pairwise([*order, (-1.0, False)]), 1):
         right += own
-        if count >= FEWEST and right >= SHARE * count:
+        if sure != following and count >= FEWEST and right >= SHARE * count:
             least = sure
     return least

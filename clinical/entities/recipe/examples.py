@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from clinical.entities.corpora import Document, labels_of, read_corpus
-from clinical.entities.tagger import entity_words, features_of
+from clinical.entities.tagger import Span, entity_words, features_of
 from privacy.tagger.design import OUTSIDE
 from privacy.tagger.model import Model
 from privacy.tagger.recipe.training import Example, targets_of
@@ -25,11 +25,16 @@ _LENGTHS = {"bc5cdr": (96, 144), "ncbi": (112,), "maccrobat": (96, 120, 144)}
 
 @dataclass(frozen=True)
 class Corpora:
-    """The documents by corpus: those to train on, those held back, and case reports, which are split by fold."""
+    """The documents by corpus: those to train on, those held back, and case reports, which are split by fold.
+
+    Attributes:
+        past: by name of a report, the spans of what is past.
+    """
 
     training: dict[str, list[Document]]
     held: dict[str, list[Document]]
     reports: list[Document]
+    past: dict[str, tuple[Span, ...]]
 
     def without(self, fold: int) -> list[Document]:
         """The case reports of the other folds."""
@@ -51,6 +56,7 @@ def read_all(folder: Path) -> Corpora:
         {name: read_corpus(name, place / "train.tsv") for name, place in places.items()},
         {name: read_corpus(name, place / "devel.tsv") for name, place in places.items()},
         read_corpus("maccrobat", folder / "maccrobat2020"),
+        {own.name: own.spans for own in read_corpus("maccrobat_past", folder / "maccrobat2020")},
     )
 
 
