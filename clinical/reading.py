@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left, bisect_right
 from collections.abc import Iterable
 from dataclasses import replace
 from functools import cache
@@ -10,7 +11,7 @@ from spacy.language import Language
 
 from clinical.entities import component  # noqa: F401  it registers
 from clinical.extraction.entities import concepts
-from clinical.extraction.mentions import Mention, NoteFacts
+from clinical.extraction.mentions import NoteFacts
 from clinical.extraction.pipeline import RULES, build_pipeline, facts_of
 from privacy.text.spans import Span
 
@@ -31,12 +32,25 @@ def read_with_tagger(text: str, identifiers: Iterable[Span] = ()) -> NoteFacts:
         identifiers: of the note; what the tagger found there is a name or a number, whatever it took it for.
     """
     facts = facts_of(load_pipeline(), text)
-    taken = sorted((own.start, own.end) for own in identifiers)
-    kept = tuple(own for own in facts.mentions if own.concept in concepts() or not _meets(own, taken))
+    starts, ends = _apart(identifiers)
+    kept = tuple(
+        own
+        for own in facts.mentions
+        if own.concept in concepts() or bisect_right(ends, own.start) == bisect_left(starts, own.end)
+    )
     there = {own.start for own in kept}
     relations = tuple(own for own in facts.relations if own.head_start in there)
     return replace(facts, mentions=kept, relations=relations)
 
 
-def _meets(mention: Mention, taken: list[tuple[int, int]]) -> bool:
-    return any(start < mention.end and mention.start < end for start, end in taken)
+def _apart(spans: Iterable[Span]) -> tuple[list[int], list[int]]:
+    """Starts and ends of spans, those that touch made one."""
+    starts: list[int] = []
+    ends: list[int] = []
+    for start, end in sorted((own.start, own.end) for own in spans):
+        if ends and start <= ends[-1]:
+            ends[-1] = max(ends[-1], end)
+        else:
+            starts.append(start)
+            ends.append(end)
+    return starts, ends

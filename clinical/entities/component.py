@@ -68,8 +68,7 @@ def _place(
     place = bisect_right(sentences, start, key=lambda sentence: sentence[0]) - 1
     if place < 0 or end > sentences[place][1]:
         return None
-    index = bisect_right(sections, start, key=lambda section: section.start)
-    section = section_at(sections, [], start, index) or _NOWHERE
+    section = section_at(sections, start) or _NOWHERE
     return None if section.label and start < heading_end(section) else section
 
 

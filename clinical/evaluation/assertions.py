@@ -7,7 +7,6 @@ Caufield et al. 2020), NEG for what is absent, and UNCERTAIN, MAYBE_POS and MAYB
 
 from __future__ import annotations
 
-import hashlib
 import json
 import re
 import time
@@ -15,15 +14,14 @@ from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Literal
 
 import numpy as np
 
 from clinical.evaluation.counts import Score, score
+from clinical.evaluation.halves import Half, half_of
 from clinical.extraction.mentions import Assertion, Status
 from policies.errors import InputError
 
-Half = Literal["both", "tuned", "held-out"]
 _COLUMNS = 7
 _PROBLEMS = ("Sign_symptom", "Disease_disorder")
 _UNSURE = {"UNCERTAIN", "MAYBE_POS", "MAYBE_NEG"}
@@ -123,11 +121,6 @@ def score_cases(
     scores = {name: score(counts[:, index]) for index, name in enumerate(asked)}
     rate = len(cases) / seconds if seconds else 0.0
     return AssertionScores(corpus, half, len(cases), phrases, skipped, scores, rate)
-
-
-def half_of(name: str) -> Half:
-    """The half of a corpus that a document is in, by a hash of its name."""
-    return "held-out" if int(hashlib.sha256(name.encode()).hexdigest(), 16) % 2 else "tuned"
 
 
 def _kit(path: Path) -> Iterator[Case]:

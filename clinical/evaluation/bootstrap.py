@@ -11,10 +11,14 @@ RESAMPLES = 1000
 _SEED = 0
 
 
+def draws(count: int) -> NDArray[np.int64]:
+    """Places of `count` things drawn with replacement, a thousand times, `[R, count]`; the same at every call."""
+    return np.random.default_rng(_SEED).integers(count, size=(RESAMPLES, count))
+
+
 def resampled(groups: Sequence[NDArray[np.int64]]) -> list[NDArray[np.int64]]:
     """Rows of as many groups as there are, drawn with replacement, a thousand times; the same at every call."""
-    picks = np.random.default_rng(_SEED).integers(len(groups), size=(RESAMPLES, len(groups)))
-    return [np.concatenate([groups[pick] for pick in own]) for own in picks]
+    return [np.concatenate([groups[pick] for pick in own]) for own in draws(len(groups))]
 
 
 def interval(values: Sequence[float]) -> tuple[float, float]:

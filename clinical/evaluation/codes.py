@@ -16,8 +16,8 @@ import numpy as np
 
 from clinical.coding import candidates, icd10cm
 from clinical.coding.sources import OboTerm, obo_terms
-from clinical.evaluation.assertions import Half, half_of
 from clinical.evaluation.counts import share
+from clinical.evaluation.halves import Half, half_of
 from policies.errors import InputError
 
 _MOST = 5

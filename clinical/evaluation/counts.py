@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from clinical.evaluation.bootstrap import RESAMPLES, interval
+from clinical.evaluation.bootstrap import RESAMPLES, draws, interval
 
 
 @dataclass(frozen=True)
@@ -30,7 +31,6 @@ class Score:
 def score(counts: NDArray[np.int64]) -> Score:
     """The score of counts `[D, 3]`: marked, found and right of each of D documents."""
     marked, found, right = (int(number) for number in counts.sum(0))
-    draws = np.random.default_rng(0).integers(len(counts), size=(RESAMPLES, len(counts)))
     return Score(
         marked,
         found,
@@ -38,7 +38,7 @@ def score(counts: NDArray[np.int64]) -> Score:
         right / found if found else 1.0,
         right / marked if marked else 1.0,
         float(f1(counts.sum(0, keepdims=True))[0]),
-        interval(f1(counts[draws].sum(1)).tolist()),
+        interval(f1(counts[draws(len(counts))].sum(1)).tolist()),
     )
 
 
@@ -48,9 +48,9 @@ def f1(counts: NDArray[np.int64]) -> NDArray[np.float64]:
     return np.divide(2.0 * counts[:, 2], both, out=np.ones(len(counts)), where=both > 0)
 
 
-def share(right: NDArray[np.int64], total: NDArray[np.int64]) -> tuple[float, tuple[float, float]]:
+def share(right: NDArray[Any], total: NDArray[np.int64]) -> tuple[float, tuple[float, float]]:
     """`sum(right) / sum(total)` over documents `[D]`, and its interval, 95 %, by bootstrap over documents."""
-    draws = np.random.default_rng(0).integers(len(total), size=(RESAMPLES, len(total)))
-    totals = total[draws].sum(1)
-    shares = np.divide(right[draws].sum(1), totals, out=np.ones(RESAMPLES), where=totals > 0)
+    drawn = draws(len(total))
+    totals = total[drawn].sum(1)
+    shares = np.divide(right[drawn].sum(1), totals, out=np.ones(RESAMPLES), where=totals > 0)
     return float(right.sum() / max(1, total.sum())), interval(shares.tolist())

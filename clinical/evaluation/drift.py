@@ -20,9 +20,8 @@ from scipy.special import expit
 
 from clinical.dataset import document_text, resources, subject_of
 from clinical.diagnosis import ConditionModel
-from clinical.diagnosis.located import for_the_model
 from clinical.diagnosis.model import Floats
-from clinical.extraction import read_note
+from clinical.evaluation.held_back import read_whole
 from policies.access import Action, Purpose
 from policies.errors import InputError
 from policies.events import Event
@@ -102,7 +101,7 @@ def compare(model: ConditionModel, before: Notes, after: Notes) -> Drift:
     """Compare what two sets of patients' notes say, and what a model makes of them."""
     texts = [texts for notes in (before, after) for texts in notes.values()]
     owner = np.repeat(np.arange(len(texts)), [len(own) for own in texts])
-    odds = np.concatenate([_log_odds(model, text) for own in texts for text in own])
+    odds = np.concatenate([model.log_odds(read_whole(model, text)) for own in texts for text in own])
     later = np.arange(len(texts)) >= len(before)
     first = odds.argmax(1)
     counts = _word_counts(texts)
@@ -118,10 +117,6 @@ def compare(model: ConditionModel, before: Notes, after: Notes) -> Drift:
 
 def _size(notes: Notes) -> tuple[int, int]:
     return len(notes), sum(map(len, notes.values()))
-
-
-def _log_odds(model: ConditionModel, text: str) -> Floats:
-    return model.log_odds(model.read(for_the_model(text, read_note(text))).whole)
 
 
 def _word_counts(texts: Sequence[Sequence[str]]) -> csr_array:

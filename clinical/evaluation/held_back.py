@@ -48,6 +48,11 @@ def held_back(site: Site, model: ConditionModel, folder: Path) -> Dataset:
     return dataset.only([patient for patient in dataset.patients if patient not in refusing])
 
 
+def read_whole(model: ConditionModel, text: str) -> Pooled:
+    """A de-identified note as the model pools it for ranking."""
+    return model.read(for_the_model(text, read_note(text))).whole
+
+
 def read_all(model: ConditionModel, dataset: Dataset) -> Read:
     """Read every note of a dataset.
 
@@ -60,7 +65,7 @@ def read_all(model: ConditionModel, dataset: Dataset) -> Read:
     if not notes:
         raise InputError("no note with one of the model's labels", "Check --label-source and the label file.")
     began = time.perf_counter()
-    wholes = [model.read(for_the_model(note.text, read_note(note.text))).whole for _, note in notes]
+    wholes = [read_whole(model, note.text) for _, note in notes]
     pooled = Pooled(np.concatenate([own.sums for own in wholes]), np.concatenate([own.counts for own in wholes]))
     odds, seconds = model.log_odds(pooled), time.perf_counter() - began
     patients = tuple(patient for patient, _ in notes)

@@ -12,13 +12,12 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from clinical.attachments import UnreadableNote, read_attachment
+from clinical.evaluation.counts import share
 from policies.errors import InputError
 from privacy.guards.certificate import upper_share
 
-RESAMPLES = 1000
 EACH_SIDE = 0.975  # of an interval of 95 %
 _WORD = re.compile(r"\S+")
 
@@ -218,13 +217,4 @@ def _recall(notes: Sequence[_Note], names: Sequence[str]) -> Recall:
     total = int(marked.sum())
     recall = float(found.sum() / total) if total else 1.0
     exact = 1 - upper_share(spans - whole, spans, EACH_SIDE), upper_share(whole, spans, EACH_SIDE)
-    return Recall(spans, total, int(found.sum()), recall, _bootstrap(found, marked), whole, exact)
-
-
-def _bootstrap(found: NDArray[Any], marked: NDArray[Any]) -> tuple[float, float]:
-    """The 95 % percentile interval of sum(found) / sum(marked), documents drawn with replacement (Efron 1979)."""
-    draws = np.random.default_rng(0).integers(len(marked), size=(RESAMPLES, len(marked)))
-    totals = marked[draws].sum(axis=1)
-    shares = np.divide(found[draws].sum(axis=1), totals, out=np.ones(RESAMPLES), where=totals > 0)
-    low, high = np.quantile(shares, [0.025, 0.975])
-    return float(low), float(high)
+    return Recall(spans, total, int(found.sum()), recall, share(found, marked)[1], whole, exact)

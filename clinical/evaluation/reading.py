@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from clinical.evaluation.bootstrap import interval
+from clinical.evaluation.counts import share
 from clinical.record.passages import Note
 from clinical.record.retrieval import Index, Search
 from policies.errors import InputError
@@ -230,19 +230,19 @@ def scores_of(readings: Sequence[Reading], seconds: float) -> ReadingScores:
     """Means over questions with intervals."""
     names = np.array([own.document for own in readings])
 
-    def share(values: Sequence[float]) -> Share:
+    def mean(values: Sequence[float]) -> Share:
         return _share(np.array(values, float), names)
 
     return ReadingScores(
         len(set(names.tolist())),
         len(readings),
-        share([own.recalled for own in readings]),
-        share([own.f1 for own in readings]),
-        share([own.exact for own in readings]),
-        share([own.f1 * own.given for own in readings]),
-        share([not own.elsewhere for own in readings]),
-        share([own.sentence_f1 for own in readings]),
-        share([own.passage_f1 for own in readings]),
+        mean([own.recalled for own in readings]),
+        mean([own.f1 for own in readings]),
+        mean([own.exact for own in readings]),
+        mean([own.f1 * own.given for own in readings]),
+        mean([not own.elsewhere for own in readings]),
+        mean([own.sentence_f1 for own in readings]),
+        mean([own.passage_f1 for own in readings]),
         len(readings) / seconds if seconds else 0.0,
     )
 
@@ -252,9 +252,7 @@ def _share(values: np.ndarray, names: np.ndarray) -> Share:
     kinds = np.unique(names)
     sums = np.array([values[names == kind].sum() for kind in kinds])
     counts = np.array([(names == kind).sum() for kind in kinds])
-    draws = np.random.default_rng(0).integers(len(kinds), size=(1000, len(kinds)))
-    means = sums[draws].sum(1) / counts[draws].sum(1)
-    return Share(float(values.mean()), interval(means.tolist()))
+    return Share(*share(sums, counts))
 
 
 def evaluate_reading(path: Path, encoding: Encoding | None = None, *, unseen: bool = False) -> ReadingScores:

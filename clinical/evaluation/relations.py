@@ -17,8 +17,8 @@ from typing import Final
 
 import numpy as np
 
-from clinical.evaluation.assertions import Half, half_of
 from clinical.evaluation.counts import Score, score
+from clinical.evaluation.halves import Half, half_of
 from clinical.extraction.linking import Tail, relate, rules
 from clinical.extraction.mentions import Kind, Mention, RelationKind
 from clinical.extraction.sentences import find_sentences

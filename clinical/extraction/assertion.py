@@ -91,14 +91,13 @@ class AssertionRules:
         mentions: tuple[Mention, ...] = required(doc, "mentions")
         sections, words = sections_of(doc), words_of(doc)
         text = text_of(doc)
-        starts = [section.start for section in sections]
         reaching = self._reaching(doc, sections, words)
         firsts = [start for start, _ in words.offsets]
         judged = []
         for mention in mentions:
             place = bisect_right(firsts, mention.start) - 1
             end = bisect_left(firsts, mention.end)
-            section = section_at(sections, starts, mention.start, bisect_right(starts, mention.start))
+            section = section_at(sections, mention.start)
             near = (*reaching.get(place, ()), *reaching.get(end - 1, ()))
             cues = [cue for cue in near if cue.first < place or cue.first >= end]
             # Vital signs and results are of the visit, under whatever heading they were typed, and a test that has a

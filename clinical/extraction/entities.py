@@ -89,12 +89,11 @@ class EntityFinder:
     def __call__(self, doc: Doc) -> Doc:
         text = text_of(doc)
         sections, sentences = sections_of(doc), sentences_of(doc)
-        section_starts = [section.start for section in sections]
         sentence_starts = [start for start, _ in sentences]
         mentions = []
         for name, start, end in self._spans(text, words_of(doc)):
             place = bisect_right(sentence_starts, start) - 1
-            section = section_at(sections, section_starts, start, bisect_right(section_starts, start))
+            section = section_at(sections, start)
             label = section.label if section else ""
             in_heading = section is not None and label != "" and start < heading_end(section)
             if place < 0 or end > sentences[place][1] or in_heading:

@@ -11,7 +11,8 @@ own; inline).
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from bisect import bisect_right
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from spacy.language import Language
@@ -61,8 +62,9 @@ def section_status(section: Section) -> Status:
     return known.status if known else "present"
 
 
-def section_at(sections: tuple[Section, ...], starts: list[int], offset: int, index: int) -> Section | None:
-    """The section that holds `offset`, given `index = bisect_right(starts, offset)`."""
+def section_at(sections: Sequence[Section], offset: int) -> Section | None:
+    """The section that holds `offset`; sections are in order."""
+    index = bisect_right(sections, offset, key=lambda section: section.start)
     return sections[index - 1] if index and offset < sections[index - 1].end else None
 
 

@@ -91,8 +91,9 @@ class Record:
         best, *rest = found
         if best.score < 0.5:
             return Answer(question, None, best.score)
-        span, mention = self._with_cue(best, question)
-        sure = [own for own in rest if own.score >= 0.5 and self._is_about(own, question)][:_OTHERS]
+        asked = frozenset(own.concept for own in read_note(question).mentions)
+        span, mention = self._with_cue(best, asked)
+        sure = [own for own in rest if own.score >= 0.5 and self._is_about(own, asked)][:_OTHERS]
         others = tuple(quote(self.index.notes[own.note], own.start, own.end) for own in sure)
         assertion = mention.assertion if mention else None
         return Answer(
@@ -104,14 +105,13 @@ class Record:
             others,
         )
 
-    def _with_cue(self, found: Found, question: str) -> tuple[tuple[int, int], Mention | None]:
+    def _with_cue(self, found: Found, asked: frozenset[str]) -> tuple[tuple[int, int], Mention | None]:
         """The answer's span and what it names: widened to the cue in its sentence, so that nobody reads a denied fever
         as a fever, and from a heading to what stands under it."""
         facts = self._facts_of(found.note)
         if under := _under_heading(facts, found.start, found.end):
             return under, None
-        inside = [own for own in facts.mentions if own.start < found.end and found.start < own.end]
-        asked = {own.concept for own in read_note(question).mentions}
+        inside = self._named_in(found)
         named = [own for own in inside if own.concept in asked] or inside
         if not named:
             return (found.start, found.end), None
@@ -123,12 +123,15 @@ class Record:
                 start, end = min(start, cue[0]), max(end, cue[1])
         return (start, end), mention
 
-    def _is_about(self, found: Found, question: str) -> bool:
+    def _is_about(self, found: Found, asked: frozenset[str]) -> bool:
         """Whether another answer says something, and names what was asked for where the question names anything."""
         text = self.index.notes[found.note].text[found.start : found.end]
-        asked = {own.concept for own in read_note(question).mentions}
-        named = {own.concept for own in read_note(text).mentions}
+        named = {own.concept for own in self._named_in(found)}
         return any(map(str.isalnum, text)) and (not asked or not asked.isdisjoint(named))
+
+    def _named_in(self, found: Found) -> list[Mention]:
+        mentions = self._facts_of(found.note).mentions
+        return [own for own in mentions if own.start < found.end and found.start < own.end]
 
     def _facts_of(self, note: int) -> NoteFacts:
         if note not in self._facts:

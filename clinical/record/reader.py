@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -17,13 +17,12 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
-from torch.nn.utils.parametrize import register_parametrization, remove_parametrizations
 
 from clinical.record.passages import WORD, stem
 from clinical.record.retrieval import Index, Search
 from policies.errors import IntegrityError
 from privacy.encoders import EncoderFiles, find_encoder, load_encoder
-from privacy.tagger.model import LowRank
+from privacy.low_rank import Adapted, add_low_rank
 
 FEATURES = 5
 _ASKED = 48  # tokens of a question that are read
@@ -51,7 +50,7 @@ class Design:
     threshold: float = 0.0
 
 
-class SpanNetwork(nn.Module):
+class SpanNetwork(Adapted):
     """Token ids, kinds and mask `[B, L]` and features `[B, L, F]` to logits of start and end `[B, L, 2]`."""
 
     def __init__(self, encoder: nn.Module, width: int, design: Design) -> None:
@@ -73,10 +72,6 @@ class SpanNetwork(nn.Module):
         for layer in layers[self.frozen :]:
             states = _hidden(layer(states, additive))
         return self.head(nn.functional.gelu(self.hidden(torch.cat((states, features), -1))))
-
-    def trained(self) -> dict[str, nn.Parameter]:
-        """What is saved: LoRA and head, by name."""
-        return {name: parameter for name, parameter in self.named_parameters() if parameter.requires_grad}
 
 
 @dataclass(frozen=True)
@@ -189,20 +184,14 @@ def build(design: Design, files: EncoderFiles | None = None, *, seed: int = 0) -
     with torch.random.fork_rng():
         torch.manual_seed(seed)
         for layer in list(encoder.encoder.layer)[design.frozen :]:
-            for module in [own for own in layer.modules() if isinstance(own, nn.Linear)]:
-                register_parametrization(module, "weight", LowRank(module.weight, design.rank))
+            add_low_rank(layer.modules(), design.rank)
         network = SpanNetwork(encoder, encoder.config.hidden_size, design)
     return Reader(design, tokenizer, network.eval())
 
 
 def save(reader: Reader, path: Path) -> None:
-    """Write what was trained, in half precision, with the design in the header."""
-    from safetensors.torch import save_file
-
-    tensors = {name: parameter.detach().half().contiguous() for name, parameter in reader.network.trained().items()}
-    beside = path.with_suffix(".part")
-    save_file(tensors, beside, metadata={"design": json.dumps(asdict(reader.design), sort_keys=True)})
-    beside.replace(path)
+    """Write what was trained, with the design in the header."""
+    reader.network.save(reader.design, path)
 
 
 def load(path: Path, files: EncoderFiles | None = None) -> Reader:
@@ -221,14 +210,6 @@ def load(path: Path, files: EncoderFiles | None = None) -> Reader:
     except (OSError, SafetensorError, KeyError, ValueError, TypeError):
         raise IntegrityError(f"{path.name} is no reader of records", "Install Confide again.") from None
     reader = build(design, files)
-    own = reader.network.trained()
-    if {name: tuple(value.shape) for name, value in own.items()} != {k: tuple(v.shape) for k, v in tensors.items()}:
-        raise IntegrityError(f"{path.name} holds another reader than it says", "Install Confide again.")
-    with torch.no_grad():
-        for name, parameter in own.items():
-            parameter.copy_(tensors[name])
-    for module in list(reader.network.encoder.modules()):
-        if hasattr(module, "parametrizations"):
-            remove_parametrizations(module, "weight", leave_parametrized=True)
-    reader.network.requires_grad_(False)
+    reader.network.fill(tensors, path.name, "reader")
+    reader.network.merge()
     return reader

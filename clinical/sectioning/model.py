@@ -7,17 +7,16 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.nn.utils.parametrize import register_parametrization, remove_parametrizations
 
 from policies.errors import IntegrityError
 from privacy.encoders import DEFAULT_ENCODER, find_encoder, load_encoder
-from privacy.tagger.model import LowRank
+from privacy.low_rank import Adapted, add_low_rank
 
 
 @dataclass(frozen=True)
@@ -52,7 +51,7 @@ class Model:
         return logits
 
 
-class SectionNetwork(nn.Module):
+class SectionNetwork(Adapted):
     """Token ids and mask `[B, L]` to logits `[B, K]`."""
 
     def __init__(self, encoder: nn.Module, width: int, labels: int) -> None:
@@ -64,10 +63,6 @@ class SectionNetwork(nn.Module):
         states = self.encoder(input_ids=ids, attention_mask=mask).last_hidden_state
         seen = mask.unsqueeze(-1).to(states.dtype)
         return self.head((states * seen).sum(1) / seen.sum(1).clamp(min=1))
-
-    def trained(self) -> dict[str, nn.Parameter]:
-        """What is saved: LoRA and head, by name."""
-        return {name: parameter for name, parameter in self.named_parameters() if parameter.requires_grad}
 
 
 def build(design: Design, *, seed: int = 0) -> Model:
@@ -82,21 +77,14 @@ def build(design: Design, *, seed: int = 0) -> Model:
     tokenizer, encoder = load_encoder(files)
     with torch.random.fork_rng():
         torch.manual_seed(seed)
-        for name, module in list(encoder.named_modules()):
-            if isinstance(module, nn.Linear) and "pooler" not in name:
-                register_parametrization(module, "weight", LowRank(module.weight, design.rank))
+        add_low_rank((module for name, module in list(encoder.named_modules()) if "pooler" not in name), design.rank)
         network = SectionNetwork(encoder, encoder.config.hidden_size, len(design.labels))
     return Model(design, tokenizer, network.eval())
 
 
 def save(model: Model, path: Path) -> None:
-    """Write what was trained, in half precision, with the design in the header."""
-    from safetensors.torch import save_file
-
-    tensors = {name: parameter.detach().half().contiguous() for name, parameter in model.network.trained().items()}
-    beside = path.with_suffix(".part")
-    save_file(tensors, beside, metadata={"design": json.dumps(asdict(model.design), sort_keys=True)})
-    beside.replace(path)
+    """Write what was trained, with the design in the header."""
+    model.network.save(model.design, path)
 
 
 def load(path: Path) -> Model:
@@ -116,14 +104,6 @@ def load(path: Path) -> Model:
     except (OSError, SafetensorError, KeyError, ValueError, TypeError):
         raise IntegrityError(f"{path.name} is no section classifier", "Install Confide again.") from None
     model = build(design)
-    own = model.network.trained()
-    if {name: tuple(value.shape) for name, value in own.items()} != {k: tuple(v.shape) for k, v in tensors.items()}:
-        raise IntegrityError(f"{path.name} holds another classifier than it says", "Install Confide again.")
-    with torch.no_grad():
-        for name, parameter in own.items():
-            parameter.copy_(tensors[name])
-    for module in list(model.network.encoder.modules()):
-        if hasattr(module, "parametrizations"):
-            remove_parametrizations(module, "weight", leave_parametrized=True)
-    model.network.requires_grad_(False)
+    model.network.fill(tensors, path.name, "classifier")
+    model.network.merge()
     return model

@@ -58,7 +58,6 @@ def import_file(
     from dashboard.console import progress, say
     from policies.access import Action, Purpose
     from policies.events import Event
-    from policies.files import file_sha256
     from policies.workspace import Workspace
 
     place = Workspace.existing(workspace)
@@ -68,7 +67,7 @@ def import_file(
     with progress("names") as shown:
         task = shown.add_task(file.name, total=None)
         done = _library(place).add(system.value, file, lambda names: shown.update(task, completed=names))
-    guard.record(Event.CODES_IMPORTED, system=done.system, sha256=file_sha256(file), names=done.names, bad=done.bad)
+    guard.record(Event.CODES_IMPORTED, system=done.system, sha256=done.sha256, names=done.names, bad=done.bad)
     for problem in done.problems:
         say(str(problem))
     if done.bad > len(done.problems):

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from dashboard.commands.evaluate_extraction import assertions, codes, relations, sections
+from dashboard.commands.evaluate_extraction import assertions, codes, relations, sections, show_scores
 from dashboard.commands.evaluate_groups import drift, fairness
 from dashboard.commands.evaluate_reading import reading
 from dashboard.options import JsonOption, WorkspaceOption
@@ -101,25 +101,10 @@ def entities(
 
 
 def show_entities(scores: EntityScores) -> None:
-    from dashboard.console import say, table
+    from dashboard.console import say
 
     rows = [("all", scores.overall), *scores.labels.items()]
-    table(
-        f"entities of {scores.corpus}, {scores.documents} documents",
-        ("label", "marked", "found", "precision", "recall", "F1", "95 %"),
-        [
-            (
-                name,
-                own.marked,
-                own.found,
-                f"{own.precision:.3f}",
-                f"{own.recall:.3f}",
-                f"{own.f1:.3f}",
-                f"{own.interval[0]:.3f}-{own.interval[1]:.3f}",
-            )
-            for name, own in rows
-        ],
-    )
+    show_scores(f"entities of {scores.corpus}, {scores.documents} documents", "label", rows)
     say(f"{scores.documents_per_second:.1f} documents/s")
 
 

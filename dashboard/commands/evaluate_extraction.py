@@ -40,7 +40,7 @@ def assertions(
         typer.echo(scores.to_json())
         return
     title = f"assertions of {scores.phrases} phrases in {scores.documents} documents ({scores.half})"
-    _show(title, "status", scores.statuses.items())
+    show_scores(title, "status", scores.statuses.items())
     say(f"{scores.skipped} phrases not in their sentence, {scores.documents_per_second:.0f} documents/s")
 
 
@@ -61,7 +61,7 @@ def relations(
         typer.echo(scores.to_json())
         return
     rows = [("all", scores.overall), *scores.kinds.items()]
-    _show(f"relations in {scores.documents} reports ({scores.half})", "kind", rows)
+    show_scores(f"relations in {scores.documents} reports ({scores.half})", "kind", rows)
     say(f"{scores.documents_per_second:.0f} reports/s")
 
 
@@ -108,17 +108,18 @@ def sections(
         typer.echo(scores.to_json())
     elif isinstance(scores, HeadingScores):
         rows = [("all", scores.overall), *scores.layouts.items()]
-        _show(f"headings of {scores.documents} notes", "layout", rows)
+        show_scores(f"headings of {scores.documents} notes", "layout", rows)
         say(f"{scores.documents_per_second:.0f} notes/s")
     else:
-        _show(f"labels of {scores.sections} sections", "label", scores.labels.items())
+        show_scores(f"labels of {scores.sections} sections", "label", scores.labels.items())
         say(
             f"accuracy {scores.accuracy:.3f} ({scores.interval[0]:.3f}-{scores.interval[1]:.3f}), the commonest label "
             f"alone {scores.commonest:.3f}, {scores.documents_per_second:.1f} sections/s"
         )
 
 
-def _show(title: str, what: str, rows: Iterable[tuple[str, Score]]) -> None:
+def show_scores(title: str, what: str, rows: Iterable[tuple[str, Score]]) -> None:
+    """One line for each row, with its counts and the interval of F1."""
     from dashboard.console import table
 
     table(

@@ -5,30 +5,17 @@ Which labels it gives is an argument; what was trained is a safetensors file of 
 
 from __future__ import annotations
 
-import json
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 
 import torch
 from torch import Tensor, nn
-from torch.nn.utils.parametrize import register_parametrization, remove_parametrizations
 
 from policies.errors import IntegrityError
 from privacy.encoders import find_encoder, load_encoder
+from privacy.low_rank import Adapted, add_low_rank
 from privacy.tagger.design import Design, read_design
 from privacy.tagger.words import ALPHABET, SHAPES, Subwords
-
-
-class LowRank(nn.Module):
-    """LoRA as a parametrization, `W + 2 B A`: once for a step and not once for a token, which is four times as fast."""
-
-    def __init__(self, weight: Tensor, rank: int) -> None:
-        super().__init__()
-        self.a = nn.Parameter(torch.empty(rank, weight.shape[1]).normal_(std=rank**-0.5))
-        self.b = nn.Parameter(torch.zeros(weight.shape[0], rank))
-
-    def forward(self, weight: Tensor) -> Tensor:
-        return weight + 2.0 * self.b @ self.a
 
 
 class Speller(nn.Module):
@@ -45,7 +32,7 @@ class Speller(nn.Module):
         return read.view(spelling.shape[0], spelling.shape[1], -1)
 
 
-class TokenTagger(nn.Module):
+class TokenTagger(Adapted):
     """Token ids and mask `[B, L]`, shapes `[B, L, S]`, spelling `[B, L, C]` if it is read, to logits `[B, L, K]`."""
 
     def __init__(self, encoder: nn.Module, width: int, design: Design) -> None:
@@ -65,10 +52,6 @@ class TokenTagger(nn.Module):
         embedded = self.encoder.get_input_embeddings()(ids) + self.shape(features)
         states = self.encoder(inputs_embeds=embedded, attention_mask=mask).last_hidden_state
         return self.head(nn.functional.gelu(self.hidden(torch.cat((states, features), -1))))
-
-    def trained(self) -> dict[str, nn.Parameter]:
-        """What is saved: LoRA, shapes and head, by name."""
-        return {name: parameter for name, parameter in self.named_parameters() if parameter.requires_grad}
 
 
 @dataclass(frozen=True)
@@ -92,23 +75,17 @@ def build(design: Design, *, seed: int = 0) -> Model:
     _, encoder = load_encoder(files)
     with torch.random.fork_rng():
         torch.manual_seed(seed)
-        for name, module in list(encoder.named_modules()):
-            if isinstance(module, nn.Linear) and "pooler" not in name:
-                register_parametrization(module, "weight", LowRank(module.weight, design.rank))
-            elif isinstance(module, nn.Dropout):
+        add_low_rank((module for name, module in list(encoder.named_modules()) if "pooler" not in name), design.rank)
+        for module in encoder.modules():
+            if isinstance(module, nn.Dropout):
                 module.p = 0.0  # made-up notes never run out: each is read once
         network = TokenTagger(encoder, encoder.config.hidden_size, design)
     return Model(design, Subwords(Path(files.path)), network.eval())
 
 
 def save(model: Model, path: Path) -> None:
-    """Write what was trained, in half precision, with the design in the header."""
-    from safetensors.torch import save_file
-
-    tensors = {name: parameter.detach().half().contiguous() for name, parameter in model.network.trained().items()}
-    beside = path.with_suffix(".part")
-    save_file(tensors, beside, metadata={"design": json.dumps(asdict(model.design), sort_keys=True)})
-    beside.replace(path)
+    """Write what was trained, with the design in the header."""
+    model.network.save(model.design, path)
 
 
 def load(path: Path) -> Model:
@@ -121,18 +98,11 @@ def load(path: Path) -> Model:
 
     model = build(read_design(path))
     tensors = load_file(path)
-    own = model.network.trained()
-    if {name: tuple(value.shape) for name, value in own.items()} != {k: tuple(v.shape) for k, v in tensors.items()}:
-        raise IntegrityError(f"{path.name} holds another tagger than it says", "Install Confide again.")
-    with torch.no_grad():
-        for name, parameter in own.items():
-            parameter.copy_(tensors[name])
+    model.network.fill(tensors, path.name, "tagger")
     return model
 
 
 def merged(model: Model) -> TokenTagger:
     """The network with LoRA added to the encoder's weights for good; the model given is changed."""
-    for module in list(model.network.encoder.modules()):
-        if hasattr(module, "parametrizations"):
-            remove_parametrizations(module, "weight", leave_parametrized=True)
-    return model.network.requires_grad_(False)
+    model.network.merge()
+    return model.network

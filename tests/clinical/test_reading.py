@@ -7,23 +7,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from clinical.entities.component import TaggedEntities
-from clinical.entities.tagger import EntityTagger, Span
 from clinical.extraction import read_note
 from clinical.reading import load_pipeline, read_with_tagger
 from privacy.text.spans import Span as Identifier
+from tests.clinical.entities.given import Given
 
 NOTE = "Mr. Zorbel has no paramyotonia. Takes aspirin 81 mg daily."
-
-
-class Given(EntityTagger):
-    """Finds each phrase that it was given."""
-
-    def __init__(self, *phrases: tuple[str, str]) -> None:
-        self.phrases = phrases
-
-    def find(self, text: str) -> dict[str, list[Span]]:
-        found = [(text.find(p), text.find(p) + len(p), label) for p, label in self.phrases if p in text]
-        return {"all": sorted(found)}
 
 
 @pytest.fixture
@@ -66,3 +55,13 @@ def test_every_text_is_read_and_what_the_dictionary_names_is_named(text: str) ->
     assert all(text[own.start : own.end] == own.text for own in facts.mentions)
     for own in read_note(text).mentions:
         assert any(other.start < own.end and own.start < other.end for other in facts.mentions)
+
+
+@pytest.mark.usefixtures("tagged")
+@given(st.lists(st.tuples(st.integers(0, 40), st.integers(1, 12)), max_size=6))
+def test_what_touches_no_identifier_stays(drawn: list[tuple[int, int]]) -> None:
+    identifiers = [Identifier(start, start + length, "NAME", "test", 1.0) for start, length in drawn]
+    for word in ("Zorbel", "paramyotonia"):
+        start = NOTE.index(word)
+        free = all(own.end <= start or start + len(word) <= own.start for own in identifiers)
+        assert free == (word.lower() in dict(said(NOTE, *identifiers)))

@@ -6,22 +6,11 @@ import pytest
 from spacy.language import Language
 
 from clinical.entities.component import TaggedEntities, joined
-from clinical.entities.tagger import EntityTagger, Span
 from clinical.extraction.mentions import Kind, Mention
 from clinical.extraction.pipeline import build_pipeline
+from tests.clinical.entities.given import Given
 
 BEFORE = ("clinical_sections", "clinical_sentences", "clinical_entities")
-
-
-class Given(EntityTagger):
-    """Finds each phrase that it was given."""
-
-    def __init__(self, *phrases: tuple[str, str]) -> None:
-        self.phrases = phrases
-
-    def find(self, text: str) -> dict[str, list[Span]]:
-        spans = [(text.find(p), text.find(p) + len(p), label) for p, label in self.phrases if p in text]
-        return {"all": sorted(spans)}
 
 
 def read(text: str, *phrases: tuple[str, str]) -> tuple[list[tuple[str, str, str]], list[tuple[str, str]]]:
