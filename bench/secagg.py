@@ -5,28 +5,39 @@ All sites and the server work one after the other in one process. What happens b
 
 from __future__ import annotations
 
+import tracemalloc
 from argparse import Namespace
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from statistics import median
 from tempfile import TemporaryDirectory
 from time import perf_counter
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
+from uuid import uuid4
 
 import numpy as np
+from flwr.app import Message
+from flwr.serverapp import Grid
 from numpy.typing import NDArray
 
 from bench.report import Contestant, Match, Work, digits, json_line, medians, play, ratio_text, start
 from dashboard.console import say, table
 from federated.aggregation import weighted_mean
+from federated.asking import Asking
+from federated.exchange import Exchange, Node
+from federated.messages import Fields, pack_fields, unpack_fields
 from federated.secagg import Quantiser, SecureSite, SecureSum, Session, SiteState, Total, known_keys
+from federated.secagg.fields import adverts_of, fields_of, message_of
+from federated.secagg.messages import Delivery, SumStep, Survivors, UnmaskRequest
+from federated.server_sum import Read, SumAttempt
 from policies.keys import KeyRing, create_keys
 
 SITES = (3, 10, 20)
 LENGTHS = (100_000, 1_000_000)
 ROUND_SITES = 10
 PAIRS, PAIRS_QUICK = 9, 1
+FEW, MANY = 3, 20  # sites, between which the server's memory is compared
 NORM_BOUND = 10.0
 SEED = 1
 
@@ -81,7 +92,7 @@ class Attempt:
     """Sites and server in one process, each site with its own clock."""
 
     def __init__(self, session: Session, rings: Sequence[KeyRing]) -> None:
-        self._server = SecureSum(session)
+        self._session, self._server = session, SecureSum(session)
         self._sites = [SecureSite(session, ring) for ring in rings]
         self._states: list[SiteState] = []
         self.seconds = [0.0] * len(rings)
@@ -107,7 +118,7 @@ class Attempt:
         self._all(lambda place: survivors, SecureSite.sign, server.add_signature)
         request = server.request()
         self._all(lambda place: request, SecureSite.unmask, server.add_reveal)
-        return server.total()
+        return server.opened().total(self._session, server.masked)
 
     def _all(
         self,
@@ -179,6 +190,70 @@ def plain(sites: int, length: int) -> Work:
     return work
 
 
+class Sites:
+    """In the place of Flower's grid: sites that answer when they are read, one after the other."""
+
+    def __init__(self, session: Session, rings: Sequence[KeyRing], update: NDArray[np.float32]) -> None:
+        from flwr.supercore.task_identity import TaskIdentity
+
+        TaskIdentity.task_id = TaskIdentity.run_id = TaskIdentity.node_id = 1  # a message says of which run it is
+        self._sites = [SecureSite(session, ring) for ring in rings]
+        self._states: dict[int, Any] = {}
+        self._update, self._asked = update, dict[str, Message]()
+
+    def push_messages(self, messages: Sequence[Message]) -> list[str]:
+        (message,) = messages
+        message.metadata.__dict__["_message_id"] = identity = str(uuid4())
+        self._asked[identity] = message
+        return [identity]
+
+    def pull_messages(self, identities: Sequence[str]) -> list[Message]:
+        message = self._asked.pop(identities[0])
+        plan, fields = unpack_fields(message.content)
+        place = message.metadata.dst_node_id - 1
+        step = SumStep(message.metadata.message_type.removeprefix("query."))
+        self._states[place], answer = self._answer(step, self._sites[place], self._states.get(place), fields)
+        return [Message(pack_fields(plan, fields_of(answer)), reply_to=message)]
+
+    def _answer(self, step: SumStep, site: SecureSite, state: Any, fields: Fields) -> tuple[SiteState, Any]:
+        match step:
+            case SumStep.ADVERTISE:
+                return site.advertise()
+            case SumStep.SHARE:
+                return site.share(state, adverts_of(fields))
+            case SumStep.MASK:
+                return site.mask(state, message_of(Delivery, fields), self._update, 1 / len(self._sites))
+            case SumStep.SIGN:
+                return site.sign(state, message_of(Survivors, fields))
+            case SumStep.UNMASK:
+                return site.unmask(state, message_of(UnmaskRequest, fields))
+
+
+def server_memory(sites: int, length: int) -> float:
+    """MiB that are held at most while a server asks so many sites and adds up; the work of one site at a time is in it.
+
+    All goes through what asks and reads in a real round. Vectors are not written to a disk.
+    """
+    rings, update = _rings(sites), _updates(1, length)[0]
+    keys, plan = {ring.name: ring.public for ring in rings}, "00" * 32
+    session = Session("bench", plan, 1, 1, plan, Quantiser(length, NORM_BOUND), known_keys(list(keys), keys))
+    nodes = {name: Node(place + 1) for place, name in enumerate(keys)}
+    asking = Asking(Exchange(cast(Grid, Sites(session, rings, update)), lambda grid: nodes), say)
+
+    def ask(step: SumStep, asked: Mapping[str, Fields], read: Read) -> None:
+        asking.ask_fields(step, plan, asked, read, seconds=600, enough=len(asked))
+
+    tracemalloc.start()
+    before, _ = tracemalloc.get_traced_memory()
+    attempt = SumAttempt(session, ask, lambda name, vector: None)
+    attempt.collect(list(keys))
+    attempt.sign()
+    attempt.unmask()
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    return (peak - before) / (1 << 20)
+
+
 def whole_round() -> Work:
     """A private step of a site with the default adapter, then the sum of so many sites both ways."""
     from bench.training import private_step
@@ -229,11 +304,14 @@ def run(chosen: Namespace) -> None:
     with Contestant(whole_round) as contestant:
         contestant.ready()
         rounds = [contestant.turn(number).result for number in range(pairs + 1)][1:]
+    memory = {sites: server_memory(sites, LENGTHS[-1]) for sites in (FEW, MANY)}
     _show_sums(sums)
     ratios = _show_rounds(rounds)
+    held = [f"{digits(mib)} MiB with {sites} sites" for sites, mib in memory.items()]
+    say(f"Asking and adding up {LENGTHS[-1]:,} numbers takes at most {', '.join(held)}.")
     if chosen.json:
         figures = {f"{sites} sites, {length} numbers": _figures(match) for (sites, length), match in sums.items()}
-        say(json_line("secagg", chosen.quick, sums=figures, round=ratios))
+        say(json_line("secagg", chosen.quick, sums=figures, round=ratios, server_mib=memory))
 
 
 def _figures(match: Match) -> dict[str, Any]:

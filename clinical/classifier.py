@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
@@ -13,8 +14,10 @@ from torch import Tensor, nn
 from clinical.dataset import Dataset, target
 from clinical.encoder import Classifier, Design
 from clinical.windows import Windows, cut
-from privacy.training.dpsgd import Loss, Rows
-from privacy.training.randomness import SecureRandom
+
+if TYPE_CHECKING:  # Opacus, which who only reads needs not
+    from privacy.training.dpsgd import Loss, Rows
+    from privacy.training.randomness import SecureRandom
 
 WINDOWS_AT_ONCE = 32
 _CENTRE = "centre"
@@ -128,6 +131,8 @@ def note_rows(patients: Sequence[PatientStates], most: int, random: SecureRandom
 
     A patient's rows carry the patient's number, so that their gradients are added up before they are clipped.
     """
+
+    from privacy.training.dpsgd import Rows
 
     def rows(sample: Sequence[int]) -> Rows:
         drawn = [(place, patients[index], note) for place, index in enumerate(sample) for note in _some(index)]

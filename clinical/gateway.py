@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -10,18 +12,24 @@ from threading import Lock
 from typing import TYPE_CHECKING
 
 from policies.access import Action, Purpose
+from policies.errors import InputError
 from policies.events import Event
+from policies.files import sha256_hex
 from policies.guard import Site
+from policies.policy import TextMode
 from privacy.consent_book import denied
+from privacy.text.replacement import Tokens
 from privacy.vault.originals import Vault
 from privacy.vault.person import person_of
+from privacy.vault.pseudonyms import PSEUDONYM_BYTES
 
 if TYPE_CHECKING:
+    from clinical.coding.library import Library
     from clinical.diagnosis import ConditionModel, Extraction
     from privacy.subject import Deidentifier, Settings
 
 # One note at a time in a process: spaCy's memory zone forgets, at its end, the words that another thread still reads.
-_TURN = Lock()
+TURN = Lock()
 
 
 @dataclass(frozen=True)
@@ -32,6 +40,51 @@ class CareNote:
     record: str
     name: str = field(repr=False)
     text: str = field(repr=False)
+
+
+def deidentified(site: Site, note: CareNote) -> str:
+    """A note that was opened, as today's policy would release it; made-up names may differ from those released."""
+    rules, vault = site.guard.policy.deidentification, Vault(site.home.vault, site.keys.wrapping)
+    known = json.loads(vault.get(note.patient, note.patient))
+    tokens = Tokens(vault.key_of(note.patient), note.patient) if rules.mode is TextMode.ENCRYPT else None
+    with TURN:
+        return deidentifier_of(site).subject(known, str(known.get("id", "")), tokens).text(note.text)
+
+
+def keep_note(site: Site, patient: str, text: str) -> str:
+    """Keep a note that came from outside among a patient's originals; returns its pseudonym.
+
+    Raises:
+        AccessDenied: whoever asks is no clinician with purpose TREAT, or the patient refused and no glass was broken.
+        InputError: the vault holds no such patient.
+    """
+    site.guard.permit(Action.EXTRACT, Purpose.TREATMENT, patient=patient, consent_denied=denied(site, patient))
+    vault, record = Vault(site.home.vault, site.keys.wrapping), secrets.token_hex(PSEUDONYM_BYTES)
+    if vault.holding(patient) is None:
+        raise InputError("the vault holds no such patient", "Choose one of the list; one who was erased is gone.")
+    site.guard.record(Event.NOTE_KEPT, patient=patient, record=record, purpose=Purpose.TREATMENT)
+    vault.put([(patient, record, text.encode())])
+    return record
+
+
+def export_for_care(site: Site, text: str, found: Extraction, source: Mapping[str, str], library: Library) -> bytes:
+    """What was read in a note as a FHIR R4 Bundle; the export is logged before it is handed out.
+
+    Args:
+        source: as `extract_for_care` has it.
+
+    Raises:
+        AccessDenied: whoever asks is no clinician with purpose TREAT, or the patient refused and no glass was broken.
+    """
+    from clinical.output import Source, as_bundle  # brings torch
+
+    patient = source.get("patient", "")
+    site.guard.permit(Action.EXTRACT, Purpose.TREATMENT, patient=patient, consent_denied=denied(site, patient))
+    named = Source(f"DocumentReference/{source['record']}", f"Patient/{patient}") if patient else Source()
+    data = json.dumps(as_bundle(text, found, named, library)).encode()
+    digest = sha256_hex(data)
+    site.guard.record(Event.NOTE_EXPORTED, **source, form="fhir", purpose=Purpose.TREATMENT, sha256=digest)
+    return data
 
 
 def list_notes(site: Site) -> list[tuple[str, str]]:
@@ -81,13 +134,18 @@ def warm_up(site: Site, model: ConditionModel | None) -> None:
 def _read(site: Site, text: str, model: ConditionModel | None) -> Extraction:
     from clinical.diagnosis import extract  # these bring torch and Presidio
     from clinical.diagnosis.kept import kept
-    from privacy.subject import Settings
 
-    rules = site.guard.policy.deidentification
-    nobody = _deidentifier(Settings(rules, datetime.now(UTC).year, site.keys.pseudonyms)).subject(None)
+    nobody = deidentifier_of(site).subject(None)
     calibration = kept(site, model.name) if model else None
-    with _TURN:
+    with TURN:
         return extract(text, model, nobody, site.guard.policy.extraction, calibration)
+
+
+def deidentifier_of(site: Site) -> Deidentifier:
+    """What tells names and numbers from the rest of a text here; opened once, which takes seconds."""
+    from privacy.subject import Settings  # brings Presidio
+
+    return _deidentifier(Settings(site.guard.policy.deidentification, datetime.now(UTC).year, site.keys.pseudonyms))
 
 
 @lru_cache(maxsize=2)

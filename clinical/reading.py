@@ -1,4 +1,6 @@
-"""A note read by everything there is: the rules of extraction, and beside its dictionary the trained tagger."""
+"""A note read by everything there is: the rules of extraction, beside its dictionary the trained tagger, and last the
+labels of sections whose heading says nothing: they come when all mentions are judged, and change none of them.
+"""
 
 from __future__ import annotations
 
@@ -6,22 +8,26 @@ from bisect import bisect_left, bisect_right
 from collections.abc import Iterable
 from dataclasses import replace
 from functools import cache
+from typing import TYPE_CHECKING
 
-from spacy.language import Language
-
-from clinical.entities import component  # noqa: F401  it registers
 from clinical.extraction.entities import concepts
 from clinical.extraction.mentions import NoteFacts
 from clinical.extraction.pipeline import RULES, build_pipeline, facts_of
 from privacy.text.spans import Span
 
+if TYPE_CHECKING:
+    from spacy.language import Language
+
 _PLACE = RULES.index("clinical_entities") + 1
-COMPONENTS = (*RULES[:_PLACE], "clinical_tagger", *RULES[_PLACE:])
+COMPONENTS = (*RULES[:_PLACE], "clinical_tagger", *RULES[_PLACE:], "clinical_section_labels")
 
 
 @cache
 def load_pipeline() -> Language:
-    """The pipeline of this process, built once; the tagger itself opens with the first note."""
+    """The pipeline of this process, built once; what is trained opens with the first note that it reads."""
+    from clinical.entities import component  # noqa: F401  it registers
+    from clinical.sectioning import reader  # noqa: F401  it registers
+
     return build_pipeline(COMPONENTS)
 
 

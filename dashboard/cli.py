@@ -19,6 +19,7 @@ from dashboard.commands import (
     codes,
     consent,
     dashboard,
+    database,
     deid,
     demo,
     erase,
@@ -35,6 +36,7 @@ from dashboard.commands import (
     site,
     summary,
     train,
+    users,
 )
 from policies.network import call_nobody
 
@@ -65,6 +67,8 @@ app.add_typer(consent.app, name="consent")
 app.add_typer(policy.app, name="policy")
 app.add_typer(break_glass.app, name="break-glass")
 app.add_typer(keys.app, name="keys")
+app.add_typer(database.app, name="database")
+app.add_typer(users.app, name="users")
 app.add_typer(audit.app, name="audit")
 app.add_typer(budget.app, name="budget")
 app.add_typer(privacy.app, name="privacy")

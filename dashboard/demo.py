@@ -9,7 +9,7 @@ from pathlib import Path
 
 from safetensors.numpy import load_file
 
-from clinical.classifier import PatientStates, patient_states, set_model_weights, trained_weights
+from clinical.classifier import PatientStates, set_model_weights, trained_weights
 from clinical.dataset import read_dataset, split
 from clinical.deid import Options, deidentify_source
 from clinical.diagnosis import ConditionModel
@@ -23,7 +23,7 @@ from dashboard.commands.train import train_with_progress
 from dashboard.console import console, progress, say, table
 from federated.approval import approve
 from federated.cohort import label_rule
-from federated.compare import PLAIN_EPOCHS, Comparison, Row
+from federated.compare import PLAIN_EPOCHS, Comparison, Row, states_in_use
 from federated.plan import Plan
 from federated.settings import StudySettings
 from federated.site_round import plan_classifier
@@ -143,7 +143,7 @@ def compare(cohorts: Sequence[Cohort], plan: Plan, model: SignedModel) -> list[R
         held_back: dict[str, Mapping[str, PatientStates]] = {}
         for cohort in cohorts:
             data = split(read_dataset(cohort.data, rule), plan.split_key, plan.held_back)[1]
-            held_back[cohort.site.name] = patient_states(data, classifier)
+            held_back[cohort.site.name] = states_in_use(data, classifier)
             bar.advance(task)
         comparison = Comparison(plan, classifier, held_back)
         seconds, epsilon = float(model.card["training_seconds"]), model.card["epsilon"]

@@ -7,37 +7,26 @@ import socket
 import subprocess
 import sys
 import time
-from pathlib import Path
 
 from policies.errors import StorageError
-from policies.network import call_nobody
 from policies.workspace import WORKSPACE_VARIABLE, Workspace
 
 HOST = "127.0.0.1"
 DEFAULT_PORT = 8501
 _START_S = 60.0
-_OPTIONS = {
-    "server.address": HOST,
-    "server.headless": "true",
-    "server.fileWatcherType": "none",
-    "server.enableXsrfProtection": "true",
-    "browser.gatherUsageStats": "false",
-    "client.showErrorDetails": "none",  # a trace could show text of a record
-    "client.toolbarMode": "minimal",
-    "logger.level": "error",
-}
 
 
-def start(workspace: Workspace, port: int) -> subprocess.Popen[bytes]:
+def start(workspace: Workspace, port: int, url: str | None = None) -> subprocess.Popen[bytes]:
     """Start the dashboard and wait until it answers.
+
+    Args:
+        url: under which browsers reach it, where a proxy stands before it.
 
     Raises:
         StorageError: the port is busy, or the pages did not start.
     """
     _check_port(port)
-    call_nobody()
-    options = [f"--{key}={value}" for key, value in {**_OPTIONS, "server.port": port}.items()]
-    command = [sys.executable, "-m", "streamlit", "run", str(Path(__file__).with_name("app.py")), *options]
+    command = [sys.executable, "-m", "dashboard.server", str(port), url or address(port)]
     environment = {**os.environ, WORKSPACE_VARIABLE: str(workspace.root.resolve())}
     process = subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL)  # noqa: S603  # all of it is ours
     until = time.monotonic() + _START_S

@@ -10,11 +10,7 @@ from dashboard.options import chosen_homes, opened
 from policies.errors import InputError
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from policies.access import Action
-    from policies.events import Entry
-    from policies.exports.query import Filter
     from policies.guard import Server, Site
     from policies.keys import PublicKey
     from policies.workspace import Home, Workspace
@@ -57,33 +53,8 @@ def one_permitted(workspace: Workspace, name: str | None, action: Action) -> Ser
     return permitted(workspace, homes[0].name, action)[0]
 
 
-def found(holders: list[Server | Site], asked: Filter) -> list[tuple[str, Entry]]:
-    """The entries that were asked for, each with the name of its log, in order of time; verified one by one."""
-    from policies.audit import entries
-
-    chosen = [
-        (holder.home.name, entry)
-        for holder in holders
-        for entry in asked.chosen(entries(holder.home.audit, holder.keys.public))
-    ]
-    return sorted(chosen, key=lambda pair: pair[1].time)
-
-
 def key_of(home: Home) -> PublicKey:
     """What verifies a log, without any secret."""
     from policies.keys import open_public
 
     return open_public(home.keys, home.name)
-
-
-def log_export(holders: Sequence[Server | Site], asked: Filter, **facts: object) -> None:
-    """Before anything leaves: every log says that its entries were handed out; what was typed is sealed."""
-    from policies.events import Event
-    from policies.files import canonical_json
-
-    words = asked.words()
-    for holder in holders:
-        sealed = holder.keys.seal(canonical_json(words), Event.AUDIT_EXPORTED)
-        holder.guard.log.append(
-            Event.AUDIT_EXPORTED, sealed=sealed, policy=holder.guard.policy.digest, filters=sorted(words), **facts
-        )

@@ -48,8 +48,8 @@ def approve(site: Site, plan: Plan, data: Path) -> None:
         "policy": site.guard.policy.digest,
     }
     signature = site.keys.sign(canonical_json(body)).hex()
-    write_whole(site.home.plan(plan.digest), canonical_json({**body, "ed25519": signature}) + b"\n")
     site.guard.record(Event.PLAN_APPROVED, plan=plan.digest, manifest=manifest, words=plan.in_words(site.name))
+    write_whole(site.home.plan(plan.digest), canonical_json({**body, "ed25519": signature}) + b"\n")
 
 
 def check_plan(site: Site, plan: Plan, data: Path) -> None:

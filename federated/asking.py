@@ -22,7 +22,8 @@ class Refused(TrainingError):
     """A site gave the exit code of a refusal in the place of an answer."""
 
     def __init__(self, code: object) -> None:
-        super().__init__(f"refused (code {code if isinstance(code, int) else 'unknown'})")
+        self.code = code if isinstance(code, int) else "unknown"
+        super().__init__(f"refused (code {self.code})")
 
 
 @dataclass(frozen=True)
@@ -54,7 +55,7 @@ class Asking:
         self,
         kind: str,
         contents: Mapping[str, RecordDict],
-        read: Callable[[RecordDict], _Answer],
+        read: Callable[[str, RecordDict], _Answer],
         *,
         seconds: float,
         enough: int,
@@ -63,24 +64,29 @@ class Asking:
 
         Args:
             kind: Flower's message type.
-            read: raises ConfideError where an answer does not count; the site is then asked no more.
+            read: told the site's name and its answer as it comes; what it returns is all that is kept of it. Raises
+                ConfideError where an answer does not count; the site is then asked no more.
             seconds: after which it ends in any case.
             enough: answers that suffice once no other site that was asked is connected.
         """
         given, faults = dict[str, _Answer](), dict[str, ConfideError]()
 
-        def settled(found: Mapping[str, RecordDict | None], online: Collection[str]) -> bool:
-            for name in sorted(found.keys() - given.keys() - faults.keys()):
-                try:
-                    given[name] = read(_there(found[name]))
-                except ConfideError as error:
-                    faults[name] = error
-                    self.wrong(f"{kind.removeprefix('query.')}: '{name}': {error.message}")
-            waiting = contents.keys() - found.keys()
+        def keep(name: str, content: RecordDict | None) -> None:
+            try:
+                given[name] = read(name, _there(content))
+            except ConfideError as error:
+                faults[name] = error
+            except Exception as error:  # whatever it is that another's bytes lead to
+                faults[name] = IntegrityError(f"gave an answer that cannot be read ({type(error).__name__})")
+            if name in faults:
+                self.wrong(f"{kind.removeprefix('query.')}: '{name}': {faults[name].message}")
+
+        def settled(answered: Collection[str], online: Collection[str]) -> bool:
+            waiting = contents.keys() - answered
             out_of_reach = len(given) + len(waiting) < enough
             return out_of_reach or (len(given) >= enough and not waiting & set(online))
 
-        self.exchange.ask(kind, contents, seconds, settled)
+        self.exchange.ask(kind, contents, seconds, keep, settled)
         return Answers(given, faults)
 
     def ask_fields(
@@ -88,17 +94,17 @@ class Asking:
         question: str,
         plan: str,
         asked: Mapping[str, Fields],
+        check: Callable[[str, Fields], _Answer],
         *,
         seconds: float,
         enough: int,
-        check: Callable[[Fields], Fields] = lambda fields: fields,
-    ) -> Answers[Fields]:
-        """Ask each site a question that is no order to train; `check` raises ConfideError as `read` of `ask` does."""
+    ) -> Answers[_Answer]:
+        """Ask each site a question that is no order to train; `check` is to its fields what `read` of `ask` is."""
         contents = {name: pack_fields(plan, fields) for name, fields in asked.items()}
         return self.ask(
             f"query.{question}",
             contents,
-            lambda content: check(read_fields(content, plan)),
+            lambda name, content: check(name, read_fields(content, plan)),
             seconds=seconds,
             enough=enough,
         )

@@ -12,7 +12,7 @@ from flwr.clientapp import ClientApp
 
 from federated.messages import Fields, TrainReply, pack_fields, pack_reply, unpack_fields, unpack_order
 from federated.parties import simulated_sites
-from federated.refusing import is_logged
+from federated.refusing import is_logged, record_refusal
 from federated.site_questions import ANSWERS
 from policies.errors import ConfideError, IntegrityError
 from policies.events import Event
@@ -81,11 +81,11 @@ def _note(context: Context, round_number: int, error: Exception) -> None:
         return
     frame = traceback.extract_tb(error.__traceback__)[-1]
     place = f"{Path(frame.filename).name}:{frame.lineno}"
-    details = {"round": round_number, "error": type(error).__name__, "place": place}
+    details: dict[str, str | int] = {"round": round_number, "error": type(error).__name__, "place": place}
     if isinstance(error, ConfideError):
         details["reason"] = error.message
     with suppress(Exception):  # Flower would send its text
-        locate_site(context).guard.record(Event.ROUND_FAILED, **details)
+        record_refusal(locate_site(context), Event.ROUND_FAILED, **details)
 
 
 def locate_site(context: Context) -> Site:

@@ -1,6 +1,9 @@
 """The side-by-side table, on synthetic or benchmark data only: what federating under privacy gains and costs.
 
 Nothing here may touch real patients: it pools the hospitals' data, and its scores are not private releases.
+
+Notes are trained on as they were de-identified, and scored as a clinician's note is read (`clinical.diagnosis`), that
+is without what they deny or say of the family: a row says what the model is worth in use.
 """
 
 from __future__ import annotations
@@ -8,7 +11,7 @@ from __future__ import annotations
 import time
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -17,12 +20,16 @@ from clinical.classifier import (
     PatientStates,
     loss_of,
     note_rows,
+    patient_states,
     predict_states,
     set_trained_weights,
     trained_weights,
 )
+from clinical.dataset import Dataset
+from clinical.diagnosis.located import for_the_model
 from clinical.encoder import Classifier
 from clinical.evaluation.diagnosis import score
+from clinical.extraction import read_note
 from federated.aggregation import Weights
 from federated.plan import Plan
 from federated.step import rounds
@@ -49,11 +56,20 @@ class Row:
         return {"macro_f1": f"{self.macro_f1:.3f}", "precision_at_1": f"{self.precision_at_1:.3f}"}
 
 
+def states_in_use(dataset: Dataset, classifier: Classifier) -> States:
+    """States of held-back notes as the model reads a note in use."""
+    notes = {
+        patient: tuple(replace(note, text=for_the_model(note.text, read_note(note.text)).text) for note in own)
+        for patient, own in dataset.notes.items()
+    }
+    return patient_states(replace(dataset, notes=notes), classifier)
+
+
 class Comparison:
     """Trains the same model in other ways on the same cached states.
 
     Args:
-        held_back: states of held-back patients, by hospital; every row is scored on all of them.
+        held_back: states of held-back patients in use, by hospital; every row is scored on all of them.
     """
 
     def __init__(self, plan: Plan, classifier: Classifier, held_back: Mapping[str, States]) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Collection, Sequence
 from decimal import Decimal
 from pathlib import Path
 from typing import Annotated
@@ -16,6 +17,7 @@ from policies.policy import Aggregation, Federation, Training
 from policies.releases import PATIENT_COUNT, GaussianRelease, PoissonSampled, Release
 
 _DECIMAL = r"^\d+(\.\d+)?(e-\d+)?$"
+_READ = 12  # labels, and codes, that are shown to whoever approves
 LARGEST_SHARE = Decimal("0.75")  # of one site in a secure sum: with more, the sum would be that site's update
 LARGEST_RATIO = 10  # between what a patient of one site counts in a secure sum, and one of another
 
@@ -25,6 +27,12 @@ def _printable(text: str) -> str:
     if not text.isprintable():
         raise ValueError("holds characters that cannot be printed")
     return text
+
+
+def _first(parts: Sequence[str]) -> str:
+    """What a person still reads of a list, and how many more there are."""
+    more = len(parts) - _READ
+    return ", ".join(parts[:_READ]) + (f" and {more} more" if more > 0 else "")
 
 
 _Shown = Annotated[str, Field(min_length=1, max_length=300), AfterValidator(_printable)]
@@ -153,6 +161,7 @@ class Plan(BaseModel):
         return (
             f"Study '{self.study}' trains {part} of {self.encoder} on {len(self.labels)} labels from "
             f"'{self.label_source}', in {self.rounds} rounds at {', '.join(share.name for share in self.sites)}.\n"
+            f"{self._labels_in_words()}"
             f"In each round every one of about {share.patients} training patients of {site} is drawn with probability "
             f"{self.sampling_rate} and gives one gradient (of all notes, {self.notes_per_step} at most), "
             f"clipped to norm {self.clip}.\n"
@@ -161,6 +170,13 @@ class Plan(BaseModel):
             f"Sites, declared patients and weights: {self._sites_in_words()}.\n"
             f"Plan {self.digest[:16]}."
         )
+
+    def _labels_in_words(self) -> str:
+        titles = self.label_titles
+        labels = [f"{label} ({titles[label]})" if label in titles else label for label in self.labels]
+        codes = [f"{code} as {label}" for code, label in self.label_mapping.items()]
+        counted = f"Codes that count as one of them: {_first(codes)}.\n" if codes else ""
+        return f"Labels: {_first(labels)}.\n{counted}"
 
     def _sites_in_words(self) -> str:
         return ", ".join(f"{share.name} {share.patients} ({share.weight})" for share in self.sites)
@@ -218,19 +234,32 @@ def _check_hidden(plan: Plan) -> None:
 
     Declared patients divide an update as weights multiply it, so both are held together.
     """
+    check_sum(plan, [share.name for share in plan.sites], plan.needed)
     weights = {share.name: Decimal(share.weight) for share in plan.sites}
-    largest = max(weights, key=lambda name: weights[name])
-    if weights[largest] > LARGEST_SHARE:
-        raise TrainingError(
-            f"'{largest}' has {weights[largest]} of the weight, so a secure sum would not hide its update",
-            f"Let no site have more than {LARGEST_SHARE}, or take another aggregation.",
-        )
     counts = {share.name: weights[share.name] / share.patients for share in plan.sites}
     if max(counts.values()) > LARGEST_RATIO * min(counts.values()):
         raise TrainingError(
             f"a patient of one site would count over {LARGEST_RATIO} times as much as one of another, so a secure sum "
             "would not hide the update of that site",
             "Weigh the sites by their patients.",
+        )
+
+
+def check_sum(plan: Plan, names: Collection[str], fewest: int) -> None:
+    """Whether a secure sum of these sites of a plan hides each of them.
+
+    Raises:
+        TrainingError: they are fewer than `fewest`, or one of them has nearly all of their weight.
+    """
+    if len(names) < fewest:
+        raise TrainingError(f"a secure sum of {len(names)} of the plan's sites, where {fewest} are needed")
+    weights = {name: Decimal(plan.share(name).weight) for name in names}
+    largest = max(weights, key=lambda name: weights[name])
+    total = sum(weights.values())
+    if weights[largest] > LARGEST_SHARE * total:
+        raise TrainingError(
+            f"'{largest}' has {weights[largest] / total:.2g} of the weight, so a secure sum would not hide its update",
+            f"Let no site have more than {LARGEST_SHARE}, or take another aggregation.",
         )
 
 

@@ -20,6 +20,8 @@ from policies.errors import IntegrityError
 from policies.events import Event
 from policies.files import canonical_json, sha256_hex, write_whole
 from policies.guard import Server
+from policies.keys import PublicKey
+from policies.workspace import ServerHome
 
 Memory = Mapping[str, Weights]
 
@@ -63,12 +65,11 @@ def last_finished(server: Server, plan: Plan) -> Finished | None:
     Raises:
         IntegrityError: weights or memory are not those of the log.
     """
-    entries = read_entries(server.home.audit, server.keys.public)
-    rounds = [one for one in entries if one.event is Event.ROUND_AGGREGATED and one.details["plan"] == plan.digest]
+    rounds = rounds_in_log(server.home, server.keys.public, plan.digest)
     if not rounds:
         return None
-    last = max(rounds, key=lambda one: int(one.details["round"])).details
-    number, kept = int(last["round"]), dict[str, bytes]()
+    number, kept = max(rounds), dict[str, bytes]()
+    last = rounds[number]
     for what, path in (("weights", server.home.weights), ("memory", server.home.momentum)):
         place = path(plan.digest, number)
         kept[what] = place.read_bytes() if place.exists() else b""
@@ -79,6 +80,12 @@ def last_finished(server: Server, plan: Plan) -> Finished | None:
         mean, _, of = name.partition("/")
         memory.setdefault(mean, {})[of] = array
     return Finished(number, load(kept["weights"]), memory)
+
+
+def rounds_in_log(home: ServerHome, key: PublicKey, plan: str) -> dict[int, Mapping[str, Any]]:
+    """What the server's log says of each finished round of a plan, by its number."""
+    entries = [entry for entry in read_entries(home.audit, key) if entry.event is Event.ROUND_AGGREGATED]
+    return {int(entry.details["round"]): entry.details for entry in entries if entry.details["plan"] == plan}
 
 
 def weights_after(server: Server, plan: str, round_number: int) -> Weights:
@@ -106,6 +113,7 @@ def keep_round(server: Server, finished: Finished, receipt: Receipt, done: Round
         updates=dict(sorted(receipt.inputs.items())),
         shortened=list(receipt.shortened),
         left_out=list(receipt.left_out),
+        sensitivity=dict(sorted(receipt.sensitivity.items())),
         **{what: sha256_hex(data) for what, data in written.items()},
     )
 

@@ -21,6 +21,7 @@ from policies.keys import KeyRing, PublicKey
 from policies.signed import read_signed, signed, verified
 
 _PLAN, _OFFER = "plan", "offer"
+MOST_PROPOSALS, LARGEST_PROPOSAL = 20, 1024 * 1024  # what a server can put on this site's disk
 
 
 def write_proposal(keys: KeyRing, plan: Plan) -> bytes:
@@ -48,8 +49,8 @@ def offer(site: Site, data: Path, counts: int) -> None:
     site.guard.permit(Action.APPROVE_PLAN, Purpose.RESEARCH)
     most = times_counted(site) + counts
     body = {"data": str(data.resolve()), "counts": most}
-    write_whole(site.home.offer, signed(site.keys, _OFFER, body), OWNER_ONLY)
     site.guard.record(Event.COHORT_OFFERED, counts=counts)
+    write_whole(site.home.offer, signed(site.keys, _OFFER, body), OWNER_ONLY)
 
 
 def offered(site: Site) -> Path:
@@ -69,13 +70,15 @@ def count_for(site: Site, digest: str, document: bytes) -> int:
 
 
 def keep_proposal(site: Site, digest: str, document: bytes) -> None:
-    """Keep a plan for a person to read and approve.
+    """Keep a plan for a person to read and approve; of many, the newest.
 
     Raises:
-        ConfideError: the server did not sign it, or it names a site that nobody compared keys with.
+        ConfideError: the server did not sign it, it is too large, or it names a site that nobody compared keys with.
     """
     _read(site, digest, document)
-    write_whole(_place(site, digest), document, OWNER_ONLY)
+    write_whole(site.home.proposals / f"{digest}.json", document, OWNER_ONLY)
+    for old in _kept(site)[:-MOST_PROPOSALS]:
+        old.unlink()
 
 
 def proposed(site: Site, digest: str = "") -> Plan:
@@ -84,7 +87,7 @@ def proposed(site: Site, digest: str = "") -> Plan:
     Raises:
         InputError: there is none, or more than one begins so.
     """
-    found = sorted(site.home.proposals.glob(f"{digest}*.json"), key=lambda path: path.stat().st_mtime_ns)
+    found = _kept(site, digest)
     if not found or (digest and len(found) > 1):
         raise InputError(
             f"{len(found)} proposed plans begin with '{digest}'" if digest else "no plan was proposed yet",
@@ -103,6 +106,8 @@ def is_approved(site: Site, digest: str) -> bool:
 
 def _read(site: Site, digest: str, document: bytes) -> Plan:
     try:
+        if len(document) > LARGEST_PROPOSAL:
+            raise TrainingError(f"a proposal of {len(document)} bytes; at most {LARGEST_PROPOSAL} are read")
         plan = read_proposal(parties_of(site).server, digest, document)
         check_known(site, plan)
         plan.share(site.name)
@@ -112,8 +117,9 @@ def _read(site: Site, digest: str, document: bytes) -> Plan:
     return plan
 
 
-def _place(site: Site, digest: str) -> Path:
-    return site.home.proposals / f"{digest}.json"
+def _kept(site: Site, digest: str = "") -> list[Path]:
+    """The proposals whose digests begin so, from the oldest to the newest."""
+    return sorted(site.home.proposals.glob(f"{digest}*.json"), key=lambda path: path.stat().st_mtime_ns)
 
 
 def _offer(site: Site) -> dict[str, Any]:

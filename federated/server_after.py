@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from functools import partial
 
 from federated.asking import Asking
 from federated.exchange import Federation
@@ -26,7 +25,8 @@ def hand_out(server: Server, plan: Plan, asking: Asking, number: int) -> None:
     """The receipt to every site that is there; one that refuses it says so by its code, and that is logged."""
     fields = {"round": number, "document": receipt_of(server, plan, number)}
     names = [share.name for share in plan.sites]
-    asking.ask_fields(RECEIPT, plan.digest, dict.fromkeys(names, fields), seconds=_PATIENCE_S, enough=0)
+    asked = dict.fromkeys(names, fields)
+    asking.ask_fields(RECEIPT, plan.digest, asked, lambda name, said: None, seconds=_PATIENCE_S, enough=0)
 
 
 def cosign(server: Server, plan: Plan, federation: Federation, asking: Asking) -> None:
@@ -40,9 +40,9 @@ def cosign(server: Server, plan: Plan, federation: Federation, asking: Asking) -
             question,
             plan.digest,
             {name: fields for name, fields in zip(names, asked, strict=True) if name in left},
+            lambda name, said: check_answer(question, len(asked), said),
             seconds=_PATIENCE_S,
             enough=0,
-            check=partial(check_answer, question, len(asked)),
         ).given
         left[:] = given
         return [given.get(name, no_answer(question, len(asked))) for name in names]

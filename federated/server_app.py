@@ -23,10 +23,10 @@ from federated.progress import Finished, RoundDone, keep_round, last_finished, w
 from federated.receipt import Receipt
 from federated.server_after import cosign, hand_out
 from federated.server_gather import Gathered, Gathering
-from federated.server_round import server_of
+from federated.server_round import sensitivity, server_of
 from policies.errors import TrainingError
 from policies.events import Event
-from policies.files import sha256_hex, storage_errors
+from policies.files import sha256_hex, storage_errors, write_whole
 from policies.guard import Server
 
 TRIES = 5
@@ -75,6 +75,8 @@ class Rounds:
 
     def _run(self, grid: Grid) -> None:
         self._resume()
+        if not self.done:
+            write_whole(self._server.home.weights(self._plan.digest, 0), save(self._start))
         if self.done:
             hand_out(self._server, self._plan, self._asking(grid, self.done), self.done)  # it may not have reached all
         ended = any(
@@ -107,6 +109,8 @@ class Rounds:
         self._watch(done)
 
     def _receipt(self, number: int, gathered: Gathered, start: str, model: Weights) -> Receipt:
+        length = sum(array.size for array in model.values())
+        moved = sensitivity(self._plan, gathered.inputs.keys(), length)
         return Receipt(
             plan=self._plan.digest,
             round=number,
@@ -118,6 +122,7 @@ class Rounds:
             signatures=dict(gathered.signatures or {}),
             shortened=gathered.shortened,
             left_out=gathered.left_out,
+            sensitivity={name: f"{most:.6g}" for name, most in moved.items()},
         )
 
     def _asking(self, grid: Grid, number: int) -> Asking:

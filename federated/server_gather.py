@@ -5,23 +5,22 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from functools import partial
-from typing import Any
 
-import numpy as np
 from safetensors.numpy import save
 
 from federated.aggregation import Weights
 from federated.asking import Answers, Asking, Refused, read_update
 from federated.exchange import Federation
 from federated.messages import Fields, TrainOrder, pack_order
-from federated.plan import Plan
+from federated.plan import Plan, check_sum
 from federated.progress import next_attempt
-from federated.secagg import Quantiser, Session, known_keys
+from federated.secagg import Session
 from federated.secagg.messages import SumStep
 from federated.server_after import receipt_of
-from federated.server_round import aggregate, largest_norm_bound
-from federated.server_sum import Summed, secure_sum
+from federated.server_round import aggregate, mean_of
+from federated.server_sum import Read, SumAttempt
+from federated.sum_record import SumRecord
+from federated.sum_session import session_of
 from policies.errors import ConfideError, TrainingError
 from policies.files import sha256_hex
 from policies.guard import Server
@@ -79,24 +78,24 @@ class Gathering:
 
     def _train(self) -> dict[str, Weights]:
         """What each site that follows the order sends: its noisy gradient, or nothing yet under secure aggregation."""
-        plan, number = self.plan, self.number
+        plan, number, needed = self.plan, self.number, self._needed
         like = {} if plan.is_secure else self.weights
         order = pack_order(TrainOrder(plan.digest, number, self.weights, receipt_of(self.server, plan, number - 1)))
         answers = self.asking.ask(
             "train",
             dict.fromkeys(self._names, order),
-            partial(read_update, plan=plan.digest, round_number=number, like=like),
+            lambda name, content: read_update(content, plan.digest, number, like),
             seconds=plan.round_seconds,
-            enough=plan.needed,
+            enough=needed,
         )
         self._check_enough(answers)
         return dict(answers.given)
 
     def _check_enough(self, answers: Answers[Weights]) -> None:
         """Raises TrainingError where fewer sites than the plan needs sent an update; to try again, if none refused."""
-        if len(answers.given) >= self.plan.needed:
+        if len(answers.given) >= self._needed:
             return
-        said = f"the plan needs {self.plan.needed}; {answers.in_words(self._names)}"
+        said = f"the plan needs {self._needed}; {answers.in_words(self._names)}"
         for name, fault in answers.faults.items():
             if isinstance(fault, Refused):
                 raise TrainingError(
@@ -114,46 +113,52 @@ class Gathering:
         return Gathered(found.gradient, inputs, shortened=found.shortened, left_out=found.left_out)
 
     def _summed(self) -> Gathered:
-        """One attempt at a secure sum of what the sites keep."""
-        session = self._session()
-        place = {"round": self.number, "attempt": session.attempt}
+        """One attempt at a secure sum of what the sites keep.
 
-        def ask(step: SumStep, asked: Mapping[str, Mapping[str, Any]]) -> Mapping[str, Fields]:
+        Who is in it is settled before anybody signs, and on disk before anybody reveals a share: from then on the sites
+        sign for no others in this round, so no others are asked.
+        """
+        session, record = self._session(), self._record
+
+        def ask(step: SumStep, asked: Mapping[str, Fields], read: Read) -> None:
+            place = {"round": self.number, "attempt": session.attempt}
             contents = {name: {**fields, **place} for name, fields in asked.items()}
-            seconds, enough = self.plan.round_seconds, session.threshold
-            return self.asking.ask_fields(step, self.plan.digest, contents, seconds=seconds, enough=enough).given
+            enough = session.threshold if step in (SumStep.SIGN, SumStep.UNMASK) else min(self._needed, len(asked))
+            seconds = self.plan.round_seconds
+            self.asking.ask_fields(step, self.plan.digest, contents, read, seconds=seconds, enough=enough)
 
+        attempt = SumAttempt(session, ask, record.keep)
         try:
-            summed = secure_sum(session, ask, self.asking.wrong)
-            if len(summed.inputs) < self.plan.needed:
-                raise TrainingError(
-                    f"{session.label}: {len(summed.inputs)} sites, and the plan needs {self.plan.needed}"
-                )
+            names = attempt.collect(self._names)
+            check_sum(self.plan, names, self._needed)
+            attempt.sign()
+            record.settle(names)
+            summed = attempt.unmask()
         except ConfideError as error:
             raise _TryAgain(error.message, error.hint) from None
-        return Gathered(self._unpacked(summed), summed.inputs, session.attempt, summed.signatures)
+        record.open(summed.opened)
+        return Gathered(mean_of(summed.total, self.weights), summed.inputs, session.attempt, summed.signatures)
 
     def _session(self) -> Session:
-        length = sum(array.size for array in self.weights.values())
-        return Session(
-            federation=self.federation.name,
-            plan=self.plan.digest,
-            round=self.number,
+        return session_of(
+            self.plan,
+            self.federation.name,
+            self.federation.keys,
+            round_number=self.number,
             attempt=next_attempt(self.server, self.plan.digest, self.number),
-            model=sha256_hex(save(self.weights)),
-            quantiser=Quantiser(length, largest_norm_bound(self.plan, length)),
-            sites=known_keys(self._names, self.federation.keys),
+            start=sha256_hex(save(self.weights)),
+            length=sum(array.size for array in self.weights.values()),
         )
 
-    def _unpacked(self, summed: Summed) -> Weights:
-        """The weighted mean, in the shapes of the weights; vectors have the arrays in the order of their names."""
-        mean, found, at = summed.total.update / summed.total.weight, Weights(), 0
-        for name in sorted(self.weights):
-            like = self.weights[name]
-            found[name] = np.asarray(mean[at : at + like.size].reshape(like.shape), np.float32)
-            at += like.size
-        return found
+    @property
+    def _record(self) -> SumRecord:
+        return SumRecord(self.server.home, self.plan.digest, self.number)
 
     @property
-    def _names(self) -> list[str]:
-        return [share.name for share in self.plan.sites]
+    def _names(self) -> tuple[str, ...]:
+        """Who is asked: every site of the plan, or those of a secure sum that may have been unmasked already."""
+        return self._record.settled or tuple(share.name for share in self.plan.sites)
+
+    @property
+    def _needed(self) -> int:
+        return len(self._record.settled) or self.plan.needed

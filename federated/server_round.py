@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
+
+import numpy as np
 
 from federated.aggregation import Aggregate, ServerOptimizer, Update, Weights, optimizer_named
 from federated.plan import Plan
+from federated.secagg import Total
 from policies.errors import TrainingError
 from policies.releases import PATIENT_COUNT
 
@@ -54,12 +57,23 @@ def aggregate(plan: Plan, sent: Mapping[str, Weights]) -> Aggregate:
     )
 
 
-def sensitivity(plan: Plan, site: str, length: int) -> float:
-    """The most that one patient of a site moves the aggregate of a round of all sites, in L2 norm."""
-    share = plan.share(site)
-    return plan.rule.sensitivity(
-        len(plan.sites), float(share.weight), plan.reach(site), largest_norm_bound(plan, length)
-    )
+def mean_of(total: Total, like: Weights) -> Weights:
+    """The weighted mean of a secure sum, in the shapes of the weights; vectors have arrays in the order of names."""
+    mean, found, at = total.update / total.weight, Weights(), 0
+    for name in sorted(like):
+        size, shape = like[name].size, like[name].shape
+        found[name] = np.asarray(mean[at : at + size].reshape(shape), np.float32)
+        at += size
+    return found
+
+
+def sensitivity(plan: Plan, names: Collection[str], length: int) -> dict[str, float]:
+    """The most that one patient of each of these sites moves the aggregate of their round, in L2 norm."""
+    total, largest = sum(float(plan.share(name).weight) for name in names), largest_norm_bound(plan, length)
+    return {
+        name: plan.rule.sensitivity(len(names), float(plan.share(name).weight) / total, plan.reach(name), largest)
+        for name in names
+    }
 
 
 def server_of(plan: Plan, weights: Weights, memory: Mapping[str, Weights] | None = None) -> ServerOptimizer:

@@ -26,7 +26,7 @@ def check_receipt(site: Site, plan: Plan, round_number: int, document: bytes) ->
     try:
         receipt = read_receipt(parties_of(site).server, document)
         _check(site, plan, round_number, receipt)
-        if path.exists() and read_receipt(parties_of(site).server, path.read_bytes()) != receipt:
+        if path.exists() and read_receipt(parties_of(site).server, path.read_bytes()).outcome != receipt.outcome:
             raise IntegrityError(f"round {round_number}: the server shows a second receipt that says something else")
     except IntegrityError as error:
         log_refusal(site, error, plan=plan.digest, round=round_number)
@@ -78,16 +78,17 @@ def _start_of(site: Site, plan: Plan, round_number: int) -> str | None:
 
 
 def _check(site: Site, plan: Plan, round_number: int, receipt: Receipt) -> None:
-    start = _start_of(site, plan, round_number)
+    start, sent = _start_of(site, plan, round_number), _sent(site, plan, receipt)
     said = (receipt.plan, receipt.round, receipt.aggregation)
     if said != (plan.digest, round_number, plan.aggregation.value):
         raise IntegrityError(f"a receipt of another plan, round or aggregation than round {round_number}")
     if start not in (None, receipt.start):
         raise IntegrityError(f"round {round_number}: the receipt names another start than this site was told")
-    sent = _sent(site, plan, receipt)
     counted = [name for name, digest in receipt.inputs.items() if digest == sent]
     if (site.name in receipt.inputs or counted) and counted != [site.name]:
         raise IntegrityError(f"round {round_number}: the receipt does not count this site's update once and as sent")
+    if plan.is_secure and site.home.update(plan.digest, round_number).exists():
+        SiteSum(site, plan, round_number, receipt.attempt).check_list(receipt.inputs, receipt.signatures)
 
 
 def _sent(site: Site, plan: Plan, receipt: Receipt) -> str | None:

@@ -142,7 +142,7 @@ def _check_start(site: Site, plan: Plan, order: TrainOrder) -> None:
     """A round starts from where the one before ended, by its receipt; the first from what this site makes of the plan.
 
     Another machine's arithmetic may end in other last bits, so the first start is compared up to `_LAST_BITS`; that all
-    sites had one and the same, they see by its receipt.
+    sites had one and the same, they see under secure aggregation, where others would refuse their keys.
 
     Raises:
         IntegrityError: it starts from other weights.

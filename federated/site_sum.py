@@ -15,12 +15,13 @@ from safetensors.numpy import load
 
 from federated.messages import Fields
 from federated.parties import parties_of
-from federated.plan import Plan
-from federated.secagg import Quantiser, SecureSite, Session, SiteState, known_keys
+from federated.plan import Plan, check_sum
+from federated.secagg import SecureSite, SiteState
 from federated.secagg.fields import adverts_of, fields_of, message_of
 from federated.secagg.messages import Delivery, SumStep, Survivors, UnmaskRequest
-from federated.server_round import largest_norm_bound
-from policies.errors import TrainingError
+from federated.secagg.survivors import verify_survivors
+from federated.sum_session import session_of
+from policies.errors import IntegrityError, TrainingError
 from policies.files import OWNER_ONLY, write_whole
 from policies.guard import Site
 
@@ -45,16 +46,15 @@ class SiteSum:
 
     @cached_property
     def protocol(self) -> SecureSite:
-        parties, digest = parties_of(self.site), self.plan.digest
-        length = len(self.update)
-        session = Session(
-            federation=parties.federation,
-            plan=digest,
-            round=self.round,
+        parties = parties_of(self.site)
+        session = session_of(
+            self.plan,
+            parties.federation,
+            parties.sites,
+            round_number=self.round,
             attempt=self.attempt,
-            model=self.site.home.start(digest, self.round).read_text("ascii"),
-            quantiser=Quantiser(length, largest_norm_bound(self.plan, length)),
-            sites=known_keys([share.name for share in self.plan.sites], parties.sites),
+            start=self.site.home.start(self.plan.digest, self.round).read_text("ascii"),
+            length=len(self.update),
         )
         return SecureSite(session, self.site.keys)
 
@@ -71,6 +71,22 @@ class SiteSum:
         """SHA-256 of the masked vector that this site sent in this attempt."""
         kept = self._kept()
         return kept.sent.hex() if kept and kept.sent and kept.attempt == self.attempt else None
+
+    def check_list(self, inputs: Mapping[str, str], signatures: Mapping[str, str]) -> None:
+        """What a receipt says went into this attempt, by site: the list that this site and enough others signed.
+
+        Raises:
+            IntegrityError: it is another list than this site signed, or too few signed it.
+        """
+        kept = self._kept()
+        try:
+            listed = {self._place(name): bytes.fromhex(digest) for name, digest in inputs.items()}
+            signed = {self._place(name): bytes.fromhex(signature) for name, signature in signatures.items()}
+            verify_survivors(self.protocol.session, listed, signed)
+        except (ValueError, TrainingError):
+            raise IntegrityError(f"round {self.round}: the receipt's list was not signed by enough sites") from None
+        if kept and kept.attempt == self.attempt and kept.listed not in (None, listed):
+            raise IntegrityError(f"round {self.round}: the receipt counts other vectors than this site signed for")
 
     def _advertise(self, asked: Fields) -> Fields:
         state, advert = self.protocol.advertise(self._kept())
@@ -89,7 +105,10 @@ class SiteSum:
         return fields_of(masked)
 
     def _sign(self, asked: Fields) -> Fields:
-        state, signature = self.protocol.sign(self._state(), message_of(Survivors, asked))
+        survivors = message_of(Survivors, asked)
+        state, signature = self.protocol.sign(self._state(), survivors)
+        names = [self.plan.sites[place].name for place in survivors.inputs]
+        check_sum(self.plan, names, self.plan.needed)  # under this policy no plan is approved that needs too few
         self._keep(state)
         return fields_of(signature)
 
@@ -97,6 +116,10 @@ class SiteSum:
         state, reveal = self.protocol.unmask(self._state(), message_of(UnmaskRequest, asked))
         self._keep(state)
         return fields_of(reveal)
+
+    def _place(self, name: str) -> int:
+        """Raises ValueError where the plan has no such site."""
+        return [share.name for share in self.plan.sites].index(name)
 
     @property
     def _context(self) -> str:

@@ -56,6 +56,9 @@ class Action(StrEnum):
     EXPORT_AUDIT = "export_audit"
     PRUNE_AUDIT = "prune_audit"
     MANAGE_KEYS = "manage_keys"
+    MANAGE_ACCOUNTS = "manage_accounts"
+    VIEW_POLICY = "view_policy"
+    CORRECT = "correct"
 
 
 @dataclass(frozen=True)

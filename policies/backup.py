@@ -8,10 +8,9 @@ from __future__ import annotations
 
 import io
 import os
-import sqlite3
 import tarfile
 from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, closing
+from contextlib import ExitStack
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from fcntl import LOCK_SH
@@ -20,6 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from policies.access import Action, Purpose
+from policies.database import image_of, there
 from policies.errors import InputError
 from policies.events import Event
 from policies.files import OWNER_ONLY, file_sha256, flush_folder, sha256_hex, storage_errors
@@ -31,7 +31,7 @@ from policies.workspace import Home, SiteHome, Workspace
 
 MANIFESTS, BACKUP = "manifests", "backup"
 _PATIENTS = frozenset({"vault", "cache", "problems"})
-_OF_PROCESSES = frozenset({"federation/logs", "federation/state.json", "federation/superlink.sqlite"})
+_MADE_ANEW = frozenset({"federation/logs", "federation/state.json", "federation/superlink.sqlite", "index.sqlite"})
 
 
 @dataclass(frozen=True)
@@ -88,9 +88,10 @@ def _add_all(
     shared, found = {path: _add(archive, workspace, path) for path in shared_files(workspace)}, []
     for holder in holders:
         home, view = holder.home, LogView(holder.home.audit, holder.keys.public)
-        ledgers = [home.ledger] if isinstance(home, SiteHome) and home.ledger.exists() else []
-        files = shared | {path: _add(archive, workspace, path) for path in _own(home) if path not in ledgers}
-        files |= {path: _add(archive, workspace, path, _snapshot(path)) for path in ledgers}
+        tables = home.tables if isinstance(home, SiteHome) else {}
+        files = shared | {path: _add(archive, workspace, path) for path in _own(home) if path not in tables}
+        images = {path: image_of(url) for path, url in tables.items() if there(url)}
+        files |= {path: _add(archive, workspace, path, image) for path, image in images.items()}
         body: dict[str, Any] = {
             "holder": home.name,
             "made": made,
@@ -114,18 +115,11 @@ def _add(archive: tarfile.TarFile, workspace: Workspace, path: Path, data: bytes
     return sha256_hex(data)
 
 
-def _snapshot(ledger: Path) -> bytes:
-    """The ledger at one moment, whatever is booked meanwhile (SQLite's online backup)."""
-    with closing(sqlite3.connect(ledger)) as source, closing(sqlite3.connect(":memory:")) as copy:
-        source.backup(copy)
-        return copy.serialize()
-
-
 def _own(home: Home) -> Iterator[Path]:
     """The files of a holder that are backed up."""
     for path in sorted(home.root.rglob("*")):
         inside = path.relative_to(home.root)
-        left_out = inside.parts[0] in _PATIENTS or any(inside.as_posix().startswith(name) for name in _OF_PROCESSES)
+        left_out = inside.parts[0] in _PATIENTS or any(inside.as_posix().startswith(name) for name in _MADE_ANEW)
         passing = path.name.startswith(".") or path.name.endswith((".lock", "-journal"))  # of a write in hand
         if path.is_file() and not path.is_symlink() and not left_out and not passing:
             yield path

@@ -67,6 +67,11 @@ def words(table: str, code: str) -> str:
     return found
 
 
+def role_text(role: Role) -> str:
+    """A role as people read it."""
+    return words("roles", role)
+
+
 def purpose_text(purpose: Purpose) -> str:
     """A purpose in words, with its code."""
     return f"{words('purposes', purpose)} ({purpose})"

@@ -41,6 +41,9 @@ class Event(StrEnum):
     # who may do what
     SIGNIN = "signin"
     SIGNIN_FAILED = "signin.failed"
+    SIGNOUT = "signout"
+    PURPOSE_CHOSEN = "purpose.chosen"
+    ACCOUNT_CHANGED = "account.changed"
     ACCESS_DECIDED = "access.decided"
     ACCESS_DENIED = "access.denied"
     POLICY_CHANGED = "policy.changed"
@@ -52,6 +55,7 @@ class Event(StrEnum):
     KEY_EXPORTED = "key.exported"
     BACKUP_MADE = "backup.made"
     BACKUP_RESTORED = "backup.restored"
+    DATABASE_MOVED = "database.moved"
     # patients
     CONSENT_RECORDED = "consent.recorded"
     CONSENT_WITHDRAWN = "consent.withdrawn"
@@ -92,6 +96,8 @@ class Event(StrEnum):
     MODEL_CALIBRATED = "model.calibrated"
     NOTE_EXTRACTED = "note.extracted"
     NOTE_VIEWED = "note.viewed"
+    NOTE_KEPT = "note.kept"
+    NOTE_EXPORTED = "note.exported"
     CODES_IMPORTED = "codes.imported"
     FEEDBACK_RECEIVED = "feedback.received"
     EVALUATED = "evaluation.made"

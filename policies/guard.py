@@ -36,18 +36,14 @@ _OWNERS_FOLDER = 0o700
 
 @dataclass(frozen=True)
 class Guard:
-    """A policy, who may do what, the log beside them, and the account that acts."""
+    """A policy, who may do what, the log beside them, and the account that acts, in its roles."""
 
     policy: Policy
     access: Access
     log: AuditLog
     actor: str
     grants: Grants
-
-    @property
-    def roles(self) -> frozenset[Role]:
-        """What the policy file gives to the account that acts."""
-        return self.policy.people.get(self.actor, frozenset())
+    roles: frozenset[Role]
 
     def decide(self, action: Action, purpose: Purpose, under: Conditions = ORDINARY) -> Decision:
         """Ask without consequence: what is only shown or offered is not logged."""
@@ -125,24 +121,25 @@ class Server:
     guard: Guard
 
 
-def open_site(workspace: Workspace, name: str, actor: str | None = None) -> Site:
+def open_site(workspace: Workspace, name: str, actor: str | None = None, role: Role | None = None) -> Site:
     """Open a hospital's home, making it and its keys where there is none.
 
     Args:
         actor: the account that acts; the one of the operating system by default.
+        role: the one in which it acts, of somebody who signed in; by default all that the policy file gives to it.
 
     Raises:
         PolicyError: there is no policy, or it is not valid; nothing is made then.
         IntegrityError: a key cannot be used.
     """
     home = workspace.site(name)
-    keys, guard = _open(workspace, home, actor)
+    keys, guard = _open(workspace, home, actor, role)
     return Site(home, keys, guard)
 
 
-def open_server(workspace: Workspace, actor: str | None = None) -> Server:
+def open_server(workspace: Workspace, actor: str | None = None, role: Role | None = None) -> Server:
     """Open the server's home; as `open_site`."""
-    keys, guard = _open(workspace, workspace.server, actor)
+    keys, guard = _open(workspace, workspace.server, actor, role)
     return Server(workspace.server, keys, guard)
 
 
@@ -164,7 +161,7 @@ def _name_of(uid: int) -> str:
         return f"uid-{uid}"
 
 
-def _open(workspace: Workspace, home: Home, actor: str | None) -> tuple[KeyRing, Guard]:
+def _open(workspace: Workspace, home: Home, actor: str | None, role: Role | None) -> tuple[KeyRing, Guard]:
     policy, access = load_policy(workspace.policy), access_of(workspace)
     _refuse_foreign(workspace.policy)
     _close(home.root)
@@ -172,7 +169,8 @@ def _open(workspace: Workspace, home: Home, actor: str | None) -> tuple[KeyRing,
     account = actor or account_name(policy.people)
     log = AuditLog(home.audit, keys, account)
     note_policy(home, log, workspace.policy.read_bytes(), access)
-    return keys, Guard(policy, access, log, account, Grants(home, keys))
+    roles = frozenset({role}) if role else policy.people.get(account, frozenset())
+    return keys, Guard(policy, access, log, account, Grants(home, keys), roles)
 
 
 def _close(root: Path) -> None:

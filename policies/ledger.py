@@ -8,15 +8,15 @@ refunded, and its row stays. The ledger is handed its accountant.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import StrEnum
 
 import sqlalchemy as sql
 
-from policies.errors import BudgetError, IntegrityError, StorageError
+from policies.database import Database
+from policies.errors import BudgetError, IntegrityError
 from policies.files import canonical_json
 from policies.releases import Release, epsilon_text, from_details
 
@@ -24,7 +24,6 @@ Accountant = Callable[[Sequence[Sequence[Release]], float], float]
 """From the releases of each plan and a delta to epsilon."""
 SCHEMA_VERSION = 2
 COHORT = "cohort"  # in the place of a plan: counts of a cohort, whose settings are constants of the program
-_PATIENCE = 60  # seconds that a booking waits while another one's accountant computes
 
 _metadata = sql.MetaData()
 _bookings = sql.Table(
@@ -87,7 +86,7 @@ class Ledger:
     """What a cohort's patients have been exposed to, and the cap above it.
 
     Args:
-        url: an SQLAlchemy URL.
+        url: of its tables (`policies.database.url_of`).
         accountant: gives the epsilon of the releases of several plans at a delta.
         epsilon: the cap.
         delta: the policy's. The first reservation fixes it for the life of the cohort.
@@ -98,13 +97,9 @@ class Ledger:
     """
 
     def __init__(self, url: str, accountant: Accountant, *, epsilon: float, delta: float) -> None:
-        embedded = sql.make_url(url).get_backend_name() == "sqlite"
-        self._engine = sql.create_engine(url, connect_args={"timeout": _PATIENCE} if embedded else {})
+        self._database = Database(url, "ledger")
         self._accountant, self.cap, self._delta = accountant, epsilon, delta
-        if embedded:
-            # A write takes the lock when it begins, so that two trainings never both see the same room.
-            sql.event.listen(self._engine, "begin", lambda link: link.exec_driver_sql("BEGIN IMMEDIATE"))
-        with self._transaction() as link:
+        with self._database.transaction() as link:
             self._check_version(link)
             _metadata.create_all(link)
             fixed = link.execute(sql.select(_cohort.c.delta)).scalar()
@@ -112,7 +107,7 @@ class Ledger:
 
     def bookings(self) -> list[Booking]:
         """All of them, the oldest first; those that were refunded too."""
-        with self._transaction() as link:
+        with self._database.transaction() as link:
             return self._read(link)
 
     def spent(self) -> float:
@@ -136,7 +131,7 @@ class Ledger:
         Raises:
             BudgetError: the cap would be exceeded, or the policy's delta is not the cohort's; nothing is booked.
         """
-        with self._transaction() as link:
+        with self._database.transaction() as link:
             epsilon = self._check(self._read(link), plan, [release])
             if link.execute(sql.select(_cohort.c.delta)).scalar() is None:
                 link.execute(sql.insert(_cohort).values(delta=repr(self.delta)))
@@ -155,19 +150,9 @@ class Ledger:
 
     def _settle(self, booking: Booking, state: State) -> None:
         reserved = (_bookings.c.id == booking.id) & (_bookings.c.state == State.RESERVED)
-        with self._transaction() as link:
+        with self._database.transaction() as link:
             if link.execute(sql.update(_bookings).where(reserved).values(state=state)).rowcount != 1:
                 raise IntegrityError(f"booking {booking.id} is not reserved, so it cannot be {state}")
-
-    @contextmanager
-    def _transaction(self) -> Iterator[sql.Connection]:
-        try:
-            with self._engine.begin() as link:
-                yield link
-        except sql.exc.OperationalError as error:
-            raise StorageError(f"{self._engine.url}: the ledger cannot be used ({error.orig})") from error
-        except sql.exc.DatabaseError as error:
-            raise IntegrityError(f"{self._engine.url}: this is no ledger ({error.orig})") from error
 
     def _check_version(self, link: sql.Connection) -> None:
         _version.create(link, checkfirst=True)
@@ -177,8 +162,8 @@ class Ledger:
         elif number != SCHEMA_VERSION:
             age = "a newer" if number > SCHEMA_VERSION else "an older"
             raise IntegrityError(
-                f"{self._engine.url}: {age} version of Confide wrote this ledger (version {number}; this one knows "
-                f"{SCHEMA_VERSION}), so nothing is trained",
+                f"{self._database.engine.url!r}: {age} version of Confide wrote this ledger (version {number}; this "
+                f"one knows {SCHEMA_VERSION}), so nothing is trained",
                 "Use the version of Confide that wrote it.",
             )
 

@@ -231,6 +231,38 @@ class Hooks(_Section):
         return clients
 
 
+class OpenId(_Section):
+    """What the hospital's own directory says of people who sign in with OpenID Connect.
+
+    Attributes:
+        title: what the button is called.
+        name_claim: names the account.
+        groups_claim: lists the groups.
+        roles: that a group gives, beside those of the account under [people].
+    """
+
+    title: str = "the hospital's account"
+    name_claim: str = "preferred_username"
+    groups_claim: str = "groups"
+    roles: dict[str, frozenset[Role]] = {}
+
+
+class SignIn(_Section):
+    """How people sign in to the dashboard, and for how long.
+
+    Attributes:
+        tries: wrong passwords in a row, after which an account is locked for a while.
+        shortest_password: characters; NIST SP 800-63B-4 asks for 15 where nothing else is asked for.
+    """
+
+    idle_minutes: int = Field(default=15, ge=1, le=24 * 60)
+    session_hours: int = Field(default=10, ge=1, le=24)
+    tries: int = Field(default=5, ge=1, le=100)
+    locked_minutes: int = Field(default=15, ge=1)
+    shortest_password: int = Field(default=15, ge=8, le=128)
+    openid: OpenId = OpenId()
+
+
 class Audit(_Section):
     keep_years: int = Field(ge=1)
 
@@ -253,6 +285,7 @@ class Policy(_Section):
     consent: Consents = Consents()
     witnesses: Witnesses = Witnesses()
     hooks: Hooks = Hooks()
+    signin: SignIn = SignIn()
     _digest: str = PrivateAttr("")
 
     @property

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import tarfile
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
@@ -12,6 +13,7 @@ from typing import Any
 from policies.access import Action, Purpose
 from policies.audit import verify
 from policies.backup import BACKUP, MANIFESTS, Backup, name_in, shared_files
+from policies.database import VARIABLE
 from policies.errors import InputError, IntegrityError
 from policies.events import Event
 from policies.files import file_sha256, flush_folder, storage_errors
@@ -44,6 +46,11 @@ def restore(
         IntegrityError: a file is not what was signed, a log does not verify, a ledger is behind its log, or a log is
             behind a tree head that somebody has seen.
     """
+    if os.environ.get(VARIABLE):
+        raise InputError(
+            f"what a backup holds is put back as files, and ${VARIABLE} names a database",
+            f"Restore without ${VARIABLE}, then set it and run 'confide database move'.",
+        )
     if not file.is_file():
         raise InputError("there is no backup here", "Name the file that 'confide backup' wrote.", file=file)
     verified = Workspace(workspace.root / f".restoring-{file_sha256(file)[:16]}")

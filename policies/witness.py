@@ -10,6 +10,7 @@ import fcntl
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from http import HTTPStatus
 from pathlib import Path
 
@@ -250,6 +251,18 @@ def check_quorum(view: LogView, cosigned: Path, own: PublicKey, rule: Witnesses)
             f"the log of '{own.name}' is not the one of {counted(head.size, 'entry')} that {', '.join(names)} signed"
         )
     return Quorum(head.size, tuple(names), min(times.values(), default=0))
+
+
+def vouched(view: LogView, cosigned: Path, own: PublicKey, rule: Witnesses) -> str:
+    """`check_quorum` in a sentence; raises as it."""
+    found = check_quorum(view, cosigned, own, rule)
+    if not found.names:
+        return f"no witness has signed it yet, and the policy wants none. {HOW_THEY_SIGN}"
+    oldest = f"{datetime.fromtimestamp(found.oldest, UTC):%Y-%m-%d %H:%M} UTC"
+    return (
+        f"{', '.join(found.names)} signed its first {counted(found.size, 'entry')}, the oldest signature is of "
+        f"{oldest}; {counted(view.size - found.size, 'entry')} came after; {rule.needed} wanted by the policy"
+    )
 
 
 def peers(rule: Witnesses, own: str) -> dict[str, PublicKey]:

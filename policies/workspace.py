@@ -6,8 +6,11 @@ WORKSPACE/
   sites/<site>/             what belongs to one hospital and never leaves it
     keys/ audit/ policies/ break-glass/ vault/ requests/ erasures/ reviews/ cache/ cosigned ledger.sqlite training.lock
     problems/ plans/ proposals/ updates/ scores/ calibrations/ federation/ tokens.sqlite
+    feedback.sqlite
   server/                   what belongs to the server
     keys/ audit/ policies/ drafts/ runs/ federation/
+  people.sqlite             accounts of the dashboard and their sessions
+  openid.toml               the hospital's own directory
   codes/                    code systems that the hospital imported
   models/<model>/           signed models, which both may read
   trusted/                  public keys whose models are believed
@@ -17,10 +20,10 @@ from __future__ import annotations
 
 import os
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
-from urllib.parse import quote
 
 from policies.errors import InputError, PolicyError, StorageError
 
@@ -101,6 +104,11 @@ class FederationFolder:
         """What the supervisor last saw of its processes."""
         return self.root / "state.json"
 
+    @property
+    def beat(self) -> Path:
+        """Touched by the executor as long as it goes on."""
+        return self.root / "executor.beat"
+
     def log(self, process: str) -> Path:
         return self.root / "logs" / f"{checked_name(process, 'process')}.log"
 
@@ -124,6 +132,11 @@ class Home:
     @property
     def audit(self) -> Path:
         return self.root / "audit"
+
+    @property
+    def audit_index(self) -> Path:
+        """Finds entries of the log; made from it, and made anew where it is missing."""
+        return self.root / "index.sqlite"
 
     def policy_copy(self, digest: str) -> Path:
         """A policy file or an access policy that was in force once."""
@@ -159,7 +172,7 @@ class ServerHome(Home):
         return self.run(plan) / "rounds.ndjson"
 
     def weights(self, plan: str, round_number: int) -> Path:
-        """The weights after a round."""
+        """The weights after a round; those of round 0 are the plan's start."""
         return self.run(plan) / f"round-{round_number:04d}.safetensors"
 
     def momentum(self, plan: str, round_number: int) -> Path:
@@ -173,6 +186,18 @@ class ServerHome(Home):
     def attempts(self, plan: str, round_number: int) -> Path:
         """How often a sum of a round was begun under secure aggregation."""
         return self.run(plan) / f"attempts-{round_number:04d}"
+
+    def listed(self, plan: str, round_number: int) -> Path:
+        """The sites whose secure sum of a round was unmasked, or may have been: no others may be summed in it."""
+        return self.run(plan) / f"listed-{round_number:04d}.json"
+
+    def masked(self, plan: str, round_number: int, site: str) -> Path:
+        """What a site sent under masks in the last secure sum of a round."""
+        return self.run(plan) / f"masked-{round_number:04d}-{checked_name(site, 'site')}"
+
+    def opened(self, plan: str, round_number: int) -> Path:
+        """What took the masks off the secure sum of a round."""
+        return self.run(plan) / f"opened-{round_number:04d}.json"
 
     def agreed(self, plan: str) -> Path:
         """The plan of a run."""
@@ -251,7 +276,21 @@ class SiteHome(Home):
 
     @property
     def ledger_url(self) -> str:
-        return "sqlite:///" + quote(str(self.ledger.resolve()))
+        from policies.database import url_of  # SQLAlchemy takes its time
+
+        return url_of(f"{self.name}/ledger", self.ledger)
+
+    @property
+    def feedback_url(self) -> str:
+        """How much feedback clinicians gave to each version; what they said lies in the vault."""
+        from policies.database import url_of  # SQLAlchemy takes its time
+
+        return url_of(f"{self.name}/feedback", self.root / "feedback.sqlite")
+
+    @property
+    def tables(self) -> Mapping[Path, str]:
+        """URLs of what lies in a database and in nothing else, by the files in which it lies without one."""
+        return {self.ledger: self.ledger_url, self.root / "feedback.sqlite": self.feedback_url}
 
     @property
     def training_lock(self) -> Path:
@@ -368,6 +407,23 @@ class Workspace:
     @property
     def server(self) -> ServerHome:
         return ServerHome(SERVER, self.root / SERVER)
+
+    @property
+    def tables(self) -> Mapping[Path, str]:
+        """As those of a site: what belongs to no site alone."""
+        return {self.root / "people.sqlite": self.people_url}
+
+    @property
+    def people_url(self) -> str:
+        """Accounts of the dashboard and their sessions."""
+        from policies.database import url_of  # SQLAlchemy takes its time
+
+        return url_of("people", self.root / "people.sqlite")
+
+    @property
+    def openid(self) -> Path:
+        """How the dashboard knows the hospital's own directory (OpenID Connect), with its secret."""
+        return self.root / "openid.toml"
 
     @property
     def codes(self) -> Path:

@@ -8,3 +8,5 @@ import os
 _threads = os.environ.setdefault("OMP_NUM_THREADS", "1")
 for _variable in ("MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
     os.environ.setdefault(_variable, _threads)
+
+from tests.databases import backend, postgresql  # noqa: E402, F401  # fixtures

@@ -329,7 +329,7 @@ def allowed(kind: object, metadata: list[object]) -> str:
             if getattr(part, bound, None) is not None
         ]  # fmt: skip
         return ", ".join(["whole number" if kind is int else "number", *bounds])
-    return "account = list of " + ", ".join(Role)
+    return "name = list of " + ", ".join(Role)
 
 
 def written(value: object) -> str:

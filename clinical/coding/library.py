@@ -7,7 +7,7 @@ import os
 import sqlite3
 import tempfile
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
-from contextlib import closing
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -15,7 +15,7 @@ from pathlib import Path
 from clinical.coding.index import Match, alike
 from clinical.coding.sources import SOURCES, Name
 from clinical.coding.words import words_of
-from policies.errors import InputError, StorageError
+from policies.errors import InputError, IntegrityError, StorageError
 from policies.files import READABLE, file_sha256, flush_folder, storage_errors
 
 _BAD_SHOWN = 20
@@ -64,7 +64,7 @@ class Library:
         return tuple(about for name in SOURCES if self.path(name).is_file() for about in [self._about(name)])
 
     def _about(self, name: str) -> Imported:
-        with closing(_opened(self.path(name))) as index:
+        with _opened(self.path(name)) as index:
             return Imported(*index.execute("SELECT * FROM about").fetchone())
 
     def add(self, name: str, file: Path, told: Callable[[int], None] = lambda _: None) -> Imported:
@@ -110,18 +110,27 @@ class Library:
 
         Args:
             tags: only codes of these, or without one; all where none is named.
+
+        Raises:
+            IntegrityError: an index cannot be read.
         """
         asked, allowed = dict.fromkeys(words), frozenset(tags)
         found: list[tuple[float, int, str, str, Match]] = []
         for path in self.paths(system):
-            with closing(_opened(path)) as index:
+            with _opened(path) as index:
                 found += _alike(index, asked, allowed)
         ranked = sorted(found, key=lambda own: (-own[0], own[1], own[2]))
         return [(code, display, match) for _, _, code, display, match in ranked[:most]]
 
 
-def _opened(path: Path) -> sqlite3.Connection:
-    return sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro&immutable=1", uri=True)
+@contextmanager
+def _opened(path: Path) -> Iterator[sqlite3.Connection]:
+    try:
+        with closing(sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro&immutable=1", uri=True)) as index:
+            yield index
+    except sqlite3.Error as error:
+        hint = f"Import its file anew: confide codes import {path.stem} FILE."
+        raise IntegrityError(f"{path} is no index of codes ({error})", hint) from None
 
 
 def _read(read: Callable[[Path], Iterator[Name | InputError]], file: Path) -> Iterator[Name | InputError]:

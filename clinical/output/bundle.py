@@ -16,7 +16,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from importlib.metadata import version
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
 from clinical.diagnosis import Extraction, Suggestion, intended_use
@@ -24,6 +24,9 @@ from clinical.extraction.mentions import Mention
 from clinical.output.resources import Resource, coded, plain, resource_of
 from clinical.output.statements import statements_of
 from clinical.output.words import basis_lines
+
+if TYPE_CHECKING:
+    from clinical.coding.library import Library
 
 POSITION, CUE = "urn:confide:fhir:text-position", "urn:confide:fhir:cue-position"
 
@@ -36,8 +39,12 @@ class Source:
     patient: str = ""
 
 
-def as_bundle(text: str, found: Extraction, source: Source) -> Resource:
-    """The facts and the ranked conditions of one note; entries refer to each other by urn:uuid."""
+def as_bundle(text: str, found: Extraction, source: Source, library: Library | None = None) -> Resource:
+    """The facts and the ranked conditions of one note; entries refer to each other by urn:uuid.
+
+    Args:
+        library: the code systems that the hospital imported; without it there is ICD-10-CM alone.
+    """
     subject = _reference(source.patient, "the patient of the note")
     document = _reference(source.document, "the note")
     device, made = _entry(_device(found)), datetime.now(UTC)
@@ -48,7 +55,7 @@ def as_bundle(text: str, found: Extraction, source: Source) -> Resource:
         entries.extend((entry, _entry(_provenance(entry, device, document, places, made))))
 
     for statement in statements_of(found.facts):
-        if resource := resource_of(statement, subject):
+        if resource := resource_of(statement, subject, library):
             add(resource, [_places(text, own) for own in statement.mentions])
     if found.model:
         assessment = _assessment(text, found, subject)

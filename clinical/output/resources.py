@@ -8,29 +8,32 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from clinical.coding import candidates
 from clinical.extraction.words import table
+from clinical.output.codes import sure_codes
 from clinical.output.statements import Statement
+
+if TYPE_CHECKING:
+    from clinical.coding.library import Library
 
 Resource = dict[str, Any]
 ASSERTION = "urn:confide:fhir:assertion"
 _HL7 = "http://terminology.hl7.org/CodeSystem/"
-_SURE = 0.9  # of a candidate's score: the code's own name says what the note says
 _UCUM = "http://unitsofmeasure.org"
 _NUMBER = re.compile(r"(?P<comparator>[<>]=?)?(?P<value>\d+(?:\.\d+)?)")
 _RANGE = re.compile(r"(?P<low>\d+(?:\.\d+)?)[-–](?P<high>\d+(?:\.\d+)?)")
 _NO_TEXT = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f]")  # which a FHIR string must not hold (R4, 2.24.0.1)
 
 
-def resource_of(statement: Statement, subject: Mapping[str, str]) -> Resource | None:
+def resource_of(statement: Statement, subject: Mapping[str, str], library: Library | None = None) -> Resource | None:
     """The resource of one statement; None where it says nothing of this patient that R4 could hold.
 
     Args:
         subject: a Reference to the patient.
+        library: the code systems that the hospital imported.
     """
-    made = _MAKERS[statement.kind](statement, dict(subject))
+    made = _MAKERS[statement.kind](statement, dict(subject), _named(statement, library))
     return made and {**made, "extension": [{"url": ASSERTION, "valueCode": statement.status}]}
 
 
@@ -49,23 +52,24 @@ def _rows(name: str) -> Mapping[str, Any]:
     return rows
 
 
-def _named(statement: Statement) -> Resource:
-    """The concept in words, and the best candidate of each code system that names as much, chosen by nobody.
+def _named(statement: Statement, library: Library | None) -> Resource:
+    """The concept in words, and the codes that name as much.
 
     Codings of one CodeableConcept mean the same (R4, 2.24.0.6), so further candidates do not stand here.
     """
     first = statement.mentions[0]
-    best: Resource = {}
-    for one in candidates(first.text, first.kind):
-        if one.score >= _SURE and one.system in _rows("system"):
-            coding = {"system": _rows("system")[one.system], "code": one.code, "display": plain(one.display)}
-            best.setdefault(one.system, {**coding, "userSelected": False})
-    return {**({"coding": list(best.values())} if best else {}), "text": plain(statement.concept or first.text)}
+    systems = _rows("system")
+    codings = [
+        {"system": systems[one.system], "code": one.code, "display": plain(one.display), "userSelected": False}
+        for one in sure_codes(first.text, first.kind, library)
+        if one.system in systems
+    ]
+    return {**({"coding": codings} if codings else {}), "text": plain(statement.concept or first.text)}
 
 
-def _condition(statement: Statement, subject: Resource) -> Resource | None:
+def _condition(statement: Statement, subject: Resource, named: Resource) -> Resource | None:
     if statement.status == "family":
-        return _family(statement, subject)
+        return _family(statement, subject, named)
     if not (row := _rows("condition").get(statement.status)):
         return None
     verification, clinical = row
@@ -74,14 +78,14 @@ def _condition(statement: Statement, subject: Resource) -> Resource | None:
         "resourceType": "Condition",
         "verificationStatus": coded("condition-ver-status", verification),
         **({"clinicalStatus": coded("condition-clinical", clinical)} if clinical else {}),
-        "code": _named(statement),
+        "code": named,
         "subject": subject,
         **_sites(statement),
         **({"onsetString": plain(", ".join(began))} if began else {}),
     }
 
 
-def _family(statement: Statement, subject: Resource) -> Resource:
+def _family(statement: Statement, subject: Resource, named: Resource) -> Resource:
     words = re.findall(r"[a-z]+", statement.cue.lower())
     codes = (_rows("relative")[word] for word in words if word in _rows("relative"))
     return {
@@ -89,17 +93,17 @@ def _family(statement: Statement, subject: Resource) -> Resource:
         "status": "partial",
         "patient": subject,
         "relationship": coded("v3-RoleCode", next(codes, "FAMMEMB"), statement.cue),
-        "condition": [{"code": _named(statement)}],
+        "condition": [{"code": named}],
     }
 
 
-def _medication(statement: Statement, subject: Resource) -> Resource | None:
+def _medication(statement: Statement, subject: Resource, named: Resource) -> Resource | None:
     if statement.is_allergy:
         return {
             "resourceType": "AllergyIntolerance",
             "clinicalStatus": coded("allergyintolerance-clinical", "active"),
             "verificationStatus": coded("allergyintolerance-verification", "unconfirmed"),
-            "code": _named(statement),
+            "code": named,
             "patient": subject,
         }
     if not (status := _rows("medication_statement").get(statement.status)):
@@ -108,7 +112,7 @@ def _medication(statement: Statement, subject: Resource) -> Resource | None:
     return {
         "resourceType": "MedicationStatement",
         "status": status,
-        "medicationCodeableConcept": _named(statement),
+        "medicationCodeableConcept": named,
         "subject": subject,
         **({"dosage": [dosage]} if dosage else {}),
     }
@@ -153,7 +157,7 @@ def _quantity(value: str, unit: str) -> Resource:
     }
 
 
-def _observation(statement: Statement, subject: Resource) -> Resource | None:
+def _observation(statement: Statement, subject: Resource, named: Resource) -> Resource | None:
     if not (status := _rows("observation").get(statement.status)):
         return None
     values = statement.values
@@ -163,7 +167,7 @@ def _observation(statement: Statement, subject: Resource) -> Resource | None:
     return {
         "resourceType": "Observation",
         "status": status,
-        "code": _named(statement),
+        "code": named,
         "subject": subject,
         **_result(values.get("value", ""), values.get("unit", "")),
         **({"interpretation": [coded("v3-ObservationInterpretation", flag)]} if flag else {}),
@@ -181,10 +185,10 @@ def _result(value: str, unit: str) -> Resource:
     return {"dataAbsentReason": coded("data-absent-reason", "unknown")}
 
 
-def _procedure(statement: Statement, subject: Resource) -> Resource | None:
+def _procedure(statement: Statement, subject: Resource, named: Resource) -> Resource | None:
     if not (status := _rows("procedure").get(statement.status)):
         return None
-    made = {"resourceType": "Procedure", "status": status, "code": _named(statement), "subject": subject}
+    made = {"resourceType": "Procedure", "status": status, "code": named, "subject": subject}
     return {**made, **_sites(statement)}
 
 
@@ -192,7 +196,7 @@ def _sites(statement: Statement) -> Resource:
     return {"bodySite": [{"text": plain(site)} for site in statement.sites]} if statement.sites else {}
 
 
-_MAKERS: Mapping[str, Callable[[Statement, Resource], Resource | None]] = {
+_MAKERS: Mapping[str, Callable[[Statement, Resource, Resource], Resource | None]] = {
     "problem": _condition,
     "finding": _condition,
     "medication": _medication,

@@ -11,17 +11,20 @@ intervals by article, as `confide evaluate reading --corpus covid_qa/dev.json --
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Sequence, Set
 from dataclasses import dataclass, field
 from functools import cache
 from importlib.resources import as_file, files
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from clinical.extraction import read_note
 from clinical.extraction.mentions import Mention, NoteFacts, Status
 from clinical.extraction.sections import heading_end
-from clinical.record.passages import Note, topic
+from clinical.record.asked import ListAsked, ThingAsked, asked_of
+from clinical.record.passages import Note, stems, topic
 from clinical.record.quotation import Quotation, quote
+from clinical.record.stated import Statement, stated
+from clinical.record.told import Told, in_time
 from policies.files import table_of
 
 if TYPE_CHECKING:
@@ -30,6 +33,7 @@ if TYPE_CHECKING:
 
 READ = 5  # passages of a record that are read for a question
 _OTHERS = 3
+_LIST = 8  # other places of a list
 _SECTION = 400  # characters of a section that is quoted as a whole
 
 
@@ -40,11 +44,13 @@ class Answer:
     Attributes:
         question: as it was asked.
         quotation: the words that answer it; None where the record does not state it.
-        score: between 0 and 1; from 0.5 on an answer is given. No probability.
+        score: between 0 and 1; from 0.5 on an answer is given. No probability. 1 where the rules found it.
         status: whether what is named in the quotation is true of the patient now, by the rules of assertion; None
             where nothing known is named in it.
         cue: the words that decide the status.
-        others: where else the record may answer it, the likeliest first.
+        others: where else the record may answer it, the likeliest first; of a list, what else stands in it.
+        by: "rules" where the question asks for a kind of thing or for a thing that the rules found, the newest note
+            first; "reader" where the passages were read.
     """
 
     question: str = field(repr=False)
@@ -53,6 +59,7 @@ class Answer:
     status: Status | None = None
     cue: str = field(default="", repr=False)
     others: tuple[Quotation, ...] = ()
+    by: Literal["rules", "reader"] = "reader"
 
     @property
     def stated(self) -> bool:
@@ -76,67 +83,79 @@ class Record:
 
         self._encoding = encoding or shipped()
         self.index = Index(notes, self._encoding.embed)
-        self._facts: dict[int, NoteFacts] = {}
+        self._told = tuple(Told(note, read_note(note.text)) for note in self.index.notes)
+        self._newest = in_time(self._told)[::-1]
 
     def ask(self, question: str, context: Sequence[str] = ()) -> Answer:
-        """The likeliest answer; `context` are words of earlier questions that this one goes on from."""
-        from clinical.record.spans import find_answers
+        """What the rules found, or else the likeliest answer of the reader.
 
+        Args:
+            context: words of earlier questions that this one goes on from.
+        """
         if not any(map(str.isalnum, question)):
             return Answer(question, None, 0.0)
+        asked = asked_of(question)
+        if asked and (found := stated(asked, self._newest)):
+            return _of_rules(question, found, _LIST if isinstance(asked, ListAsked) else _OTHERS)
+        if isinstance(asked, ListAsked) and asked.settled:
+            return Answer(question, None, 0.0, by="rules")
+        return self._read(question, context, asked.mentions if isinstance(asked, ThingAsked) else ())
+
+    def _read(self, question: str, context: Sequence[str], asked: Sequence[Mention]) -> Answer:
+        """The likeliest answer of the reader; to a question that names something, one that speaks of it."""
+        from clinical.record.spans import find_answers
+
         search = self.index.search(question, context)
         found = find_answers(self._encoding.reader, self.index, search, " ".join((question, *context)), READ)
-        if not found:
-            return Answer(question, None, 0.0)
-        best, *rest = found
-        if best.score < 0.5:
-            return Answer(question, None, best.score)
-        asked = frozenset(own.concept for own in read_note(question).mentions)
-        span, mention = self._with_cue(best, asked)
-        sure = [own for own in rest if own.score >= 0.5 and self._is_about(own, asked)][:_OTHERS]
-        others = tuple(quote(self.index.notes[own.note], own.start, own.end) for own in sure)
+        about = [own for own in found if self._is_about(own, asked)]
+        if not about or about[0].score < 0.5:
+            return Answer(question, None, about[0].score if about else 0.0)
+        best, *others = about
+        span, mention = self._with_cue(best, {own.concept for own in asked})
         assertion = mention.assertion if mention else None
         return Answer(
             question,
-            quote(self.index.notes[best.note], *span),
+            quote(self._told[best.note].note, *span),
             best.score,
             assertion.status if assertion else None,
             assertion.cue if assertion else "",
-            others,
+            tuple(self._quoted(own) for own in others[:_OTHERS] if own.score >= 0.5),
         )
 
-    def _with_cue(self, found: Found, asked: frozenset[str]) -> tuple[tuple[int, int], Mention | None]:
+    def _with_cue(self, found: Found, asked: Set[str]) -> tuple[tuple[int, int], Mention | None]:
         """The answer's span and what it names: widened to the cue in its sentence, so that nobody reads a denied fever
         as a fever, and from a heading to what stands under it."""
-        facts = self._facts_of(found.note)
-        if under := _under_heading(facts, found.start, found.end):
+        told = self._told[found.note]
+        if under := _under_heading(told.facts, found.start, found.end):
             return under, None
-        inside = self._named_in(found)
+        inside = [own for own in told.facts.mentions if own.start < found.end and found.start < own.end]
         named = [own for own in inside if own.concept in asked] or inside
         if not named:
             return (found.start, found.end), None
-        mention, assertion = named[0], named[0].assertion
-        start, end = min(found.start, mention.start), max(found.end, mention.end)
-        for low, high in facts.sentences:
-            cue = assertion.cue_start, assertion.cue_end
-            if low <= mention.start < high and cue[0] is not None and cue[1] is not None and low <= cue[0] < high:
-                start, end = min(start, cue[0]), max(end, cue[1])
-        return (start, end), mention
+        start, end = told.with_cue(named[0])
+        return (min(found.start, start), max(found.end, end)), named[0]
 
-    def _is_about(self, found: Found, asked: frozenset[str]) -> bool:
-        """Whether another answer says something, and names what was asked for where the question names anything."""
-        text = self.index.notes[found.note].text[found.start : found.end]
-        named = {own.concept for own in self._named_in(found)}
-        return any(map(str.isalnum, text)) and (not asked or not asked.isdisjoint(named))
+    def _quoted(self, found: Found) -> Quotation:
+        return quote(self._told[found.note].note, found.start, found.end)
 
-    def _named_in(self, found: Found) -> list[Mention]:
-        mentions = self._facts_of(found.note).mentions
-        return [own for own in mentions if own.start < found.end and found.start < own.end]
+    def _is_about(self, found: Found, asked: Sequence[Mention]) -> bool:
+        """Whether an answer says something and its sentence, or the one before, names one of the things asked for."""
+        told = self._told[found.note]
+        if not any(map(str.isalnum, told.note.text[found.start : found.end])):
+            return False
+        low, high = told.sentence(found.start)
+        low = min(told.sentence(max(0, low - 2))[0], low)
+        named = {own.concept for own in told.facts.mentions if low <= own.start < high}
+        words = set(stems(told.note.text[low:high]))
+        return not asked or any(own.concept in named or words.issuperset(stems(own.text)) for own in asked)
 
-    def _facts_of(self, note: int) -> NoteFacts:
-        if note not in self._facts:
-            self._facts[note] = read_note(self.index.notes[note].text)
-        return self._facts[note]
+
+def _of_rules(question: str, found: Sequence[Statement], most: int) -> Answer:
+    best, *others = found
+    assertion = best.mention.assertion if best.mention else None
+    quotations = tuple(quote(own.told.note, own.start, own.end) for own in others[:most])
+    status, cue = (assertion.status, assertion.cue) if assertion else (None, "")
+    return Answer(question, quote(best.told.note, best.start, best.end), 1.0, status, cue, quotations, "rules")
 
 
 def _under_heading(facts: NoteFacts, start: int, end: int) -> tuple[int, int] | None:

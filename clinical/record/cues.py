@@ -26,12 +26,18 @@ def cues_in(table: str, text: str, start: int, end: int) -> Iterator[Cue]:
         yield from (Cue(*match.span(), row) for match in pattern.finditer(text, start, end))
 
 
+def any_of(cues: Sequence[str], text: str) -> list[int]:
+    """Where one of these cues stands in a text, in order."""
+    return [found.start() for found in _pattern(tuple(cues)).finditer(text)] if cues else []
+
+
 @cache
 def _rows(table: str) -> Sequence[tuple[dict[str, Any], re.Pattern[str]]]:
-    return [(row, _pattern(row["cues"])) for row in table_of("clinical", "tables/record")[table]]
+    return [(row, _pattern(tuple(row["cues"]))) for row in table_of("clinical", "tables/record")[table]]
 
 
-def _pattern(cues: Sequence[str]) -> re.Pattern[str]:
+@cache
+def _pattern(cues: tuple[str, ...]) -> re.Pattern[str]:
     longest = sorted(cues, key=len, reverse=True)
     words = "|".join(re.escape(cue).replace(r"\ ", r"\s+") for cue in longest)
     return re.compile(rf"(?<![\w-])(?:{words})(?![\w-])", re.IGNORECASE)

@@ -9,7 +9,7 @@ from typing import Literal
 
 from clinical.extraction.mentions import Mention
 from clinical.extraction.times import find_times
-from clinical.record.cues import Cue, cues_in
+from clinical.record.cues import Cue, any_of, cues_in
 from clinical.record.passages import stem, stems, topic
 from clinical.record.quotation import Quotation
 from clinical.record.told import Told
@@ -87,8 +87,7 @@ def _raised(told: Told, number: int) -> Iterator[_Raised]:
 def _of_cue(told: Told, number: int, cue: Cue, start: int, end: int) -> Iterator[_Raised]:
     """What a cue leaves open, in its sentence."""
     quotation = told.quote(cue.start, cue.end)
-    behind = [own for own in _mentions(told, cue.end, end) if own.kind in cue.row.get("kinds", ())]
-    for mention in behind:
+    for mention in (own for own in _mentions(told, cue.end, end) if _awaits(told, cue, own)):
         loop = Loop(cue.row["says"], mention.concept, quotation)
         yield _Raised(number, loop, frozenset({_concept(mention.concept)}))
     if "kinds" in cue.row:
@@ -96,6 +95,18 @@ def _of_cue(told: Told, number: int, cue: Cue, start: int, end: int) -> Iterator
     text = told.note.text
     words = list(islice(_matter(text[start : cue.start] if cue.row["before"] else text[cue.end : end]), _WORDS))
     yield _Raised(number, Loop(cue.row["says"], " ".join(words), quotation), frozenset(map(_word, words)))
+
+
+def is_awaited(told: Told, mention: Mention) -> bool:
+    """Whether a test or a procedure is only to be done: "repeat CT in six weeks"."""
+    low, _ = told.sentence(mention.start)
+    return any(_awaits(told, cue, mention) for cue in cues_in("loop", told.note.text, low, mention.start))
+
+
+def _awaits(told: Told, cue: Cue, mention: Mention) -> bool:
+    """Whether a cue in front of a mention speaks of such a thing, and no words behind it say that it was done."""
+    behind = told.note.text[mention.end : told.sentence(mention.start)[1]]
+    return mention.kind in cue.row.get("kinds", ()) and not any_of(cue.row.get("done", ()), behind)
 
 
 def _matter(text: str) -> Iterator[str]:

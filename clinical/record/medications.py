@@ -9,9 +9,9 @@ from typing import Literal
 from clinical.extraction.mentions import Mention
 from clinical.record.cues import Cue, cues_in
 from clinical.record.quotation import Quotation
-from clinical.record.told import Told, widened
+from clinical.record.told import Told, group, widened
 
-Change = Literal["started", "changed", "stopped", "continued"]
+Change = Literal["started", "changed", "stopped", "continued", "given"]
 _DOSE = ("dose", "unit", "frequency")
 _TAKEN = ("present", "historical", "resolved", "negated")  # what is hypothetical or an allergy was not taken
 
@@ -22,7 +22,8 @@ class Drug:
 
     Attributes:
         concept: the medication.
-        change: the last of its changes; "continued" where nothing but its being taken was written.
+        change: the last of its changes; "continued" where nothing but its being taken was written, "given" where only
+            the account of an operation names it.
         dose, before: as last written, and what it was before it changed; "" where not written.
         by: "words" that say so, or "comparison" of a note with the one before.
         quotation: of the note that says so; where a later list leaves the medication out, of the note that had it.
@@ -39,23 +40,31 @@ class Drug:
 
 
 def medications(told: Sequence[Told]) -> tuple[Drug, ...]:
-    """The medications of notes in the order of time, each with its last change."""
+    """The medications of notes in the order of time, each with its last change.
+
+    Notes are compared where both are dated and one is the later.
+    """
     found: dict[str, Drug] = {}
     listed: set[str] = set()
-    compared = False  # whether an earlier note lists medications
+    listed_on = ""  # the day of the last list
     for own in told:
         mentions = [mention for mention in own.facts.mentions if mention.kind == "medication"]
+        later = bool(listed_on) and own.note.date > listed_on
         for mention in mentions:
             if mention.assertion.status in _TAKEN:
-                found[mention.concept] = _next(found.get(mention.concept), own, mention, compared)
-        if current := {mention.concept for mention in mentions if _in_list(mention)}:
+                found[mention.concept] = _next(found.get(mention.concept), own, mention, later)
+        current = {mention.concept for mention in mentions if _in_list(mention)}
+        if not current or not own.note.date:
+            continue
+        if later:
             names = {mention.concept for mention in mentions}
             for concept in listed - names:
                 found[concept] = replace(
                     found[concept], change="stopped", before="", by="comparison", missing_from=own.note.record
                 )
-            listed = {concept for concept in (listed & names) | current if found[concept].change != "stopped"}
-            compared = True
+            listed &= names
+        listed = {concept for concept in listed | current if found[concept].change != "stopped"}
+        listed_on = own.note.date
     return tuple(found.values())
 
 
@@ -64,23 +73,26 @@ def _in_list(mention: Mention) -> bool:
     return mention.section == "medications" and mention.assertion.status == "present"
 
 
-def _next(before: Drug | None, told: Told, mention: Mention, compared: bool) -> Drug:
-    """A medication after one more mention of it; new in a list where an earlier note has one, it was started."""
-    new = compared and _in_list(mention)
+def _next(before: Drug | None, told: Told, mention: Mention, later: bool) -> Drug:
+    """A medication after one more mention of it; new in a list that is later than another, it was started."""
+    new = later and _in_list(mention)
     dose = " ".join(own.value for kind in _DOSE for own in mention.attributes if own.kind == kind)
     last = before.dose if before else ""
-    drug = Drug(mention.concept, "continued", dose or last, "", "words", told.quote(*widened(mention)))
+    usual: Change = "given" if mention.section in group("operation") else "continued"
+    drug = Drug(mention.concept, usual, dose or last, "", "words", told.quote(*widened(mention)))
     said = _change(told, mention)
     if said and said != "continued":
         return replace(drug, change=said, before=last if dose not in ("", last) else "")
     if before is None:
         return replace(drug, change="started", by="comparison") if new else drug
-    if dose and last and dose != last:
+    if usual == "continued" and dose and last and dose != last and told.note.date > before.quotation.date > "":
         return replace(drug, change="changed", before=last, by="comparison")
     earlier = before.quotation.record != told.note.record
     if new and earlier and before.change == "stopped":
         return replace(drug, change="started", by="comparison")
-    return drug if earlier and before.change == "continued" else before
+    if before.change == "given":
+        return drug
+    return drug if earlier and before.change == usual == "continued" else before
 
 
 def _change(told: Told, mention: Mention) -> Change | None:

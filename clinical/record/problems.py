@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
 from clinical.extraction.mentions import Mention, Status
 from clinical.record.quotation import Quotation
-from clinical.record.told import Told
+from clinical.record.told import Told, empty, group, is_wider
 
 # Of one note the first of these that it says of a problem counts: "pneumonia" may stand beside "pneumonia, resolved".
 _ORDER: tuple[Status, ...] = ("resolved", "present", "historical", "negated")
@@ -41,18 +41,28 @@ def problems(told: Sequence[Told]) -> tuple[Problem, ...]:
                 "present" if status == "present" else "historical" if status == "historical" else "resolved"
             )
             found[concept] = Problem(concept, shown, before.first if before else quotation, quotation)
-    return tuple(sorted(found.values(), key=lambda own: ("present", "historical", "resolved").index(own.status)))
+    kept = (own for own in found.values() if not _told_closer(own, found.values()))
+    return tuple(sorted(kept, key=lambda own: ("present", "historical", "resolved").index(own.status)))
+
+
+def _told_closer(problem: Problem, others: Iterable[Problem]) -> bool:
+    """Whether another problem of this status says the same and more: "inguinal hernia" beside "hernia"."""
+    return any(is_wider(problem.concept, own.concept) and own.status == problem.status for own in others)
 
 
 def _said(told: Told) -> dict[str, Mention]:
     """What counts of each problem in one note."""
     said: dict[str, Mention] = {}
     for mention in told.facts.mentions:
-        if mention.kind == "problem" and mention.assertion.status in _ORDER:
+        if mention.kind == "problem" and mention.assertion.status in _ORDER and not _is_empty(told, mention):
             other = said.get(mention.concept)
             if other is None or _rank(mention) < _rank(other):
                 said[mention.concept] = mention
     return said
+
+
+def _is_empty(told: Told, mention: Mention) -> bool:
+    return mention.concept in empty("problems") or mention.section in group("operation") or told.is_heading(mention)
 
 
 def _rank(mention: Mention) -> int:

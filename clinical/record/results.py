@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from clinical.record.quotation import Quotation
-from clinical.record.told import Told, widened
+from clinical.record.told import Told, group, widened
 
 _STEADY = 0.05  # of the value before; a smaller change is none
 _NUMBER = re.compile(r"[<>]?(\d[\d,]*(?:\.\d+)?)")
@@ -43,7 +43,7 @@ def results(told: Sequence[Told]) -> tuple[Result, ...]:
     for own in told:
         for mention in own.facts.mentions:
             said = {attribute.kind: attribute.value for attribute in mention.attributes}
-            if mention.kind == "test" and "value" in said:
+            if mention.kind == "test" and "value" in said and mention.section not in group("no result"):
                 value = Value(said["value"], said.get("flag", ""), own.quote(*widened(mention)))
                 series.setdefault((mention.concept, said.get("unit", "")), []).append(value)
     return tuple(Result(test, unit, tuple(values), _trend(values)) for (test, unit), values in series.items())

@@ -21,6 +21,7 @@ Embed = Callable[[Sequence[str]], Floats]  # texts to vectors `[N, D]` of unit l
 
 _K1, _B = 1.2, 0.75
 _WORDS = 2.0  # weight of words beside meaning; see the figures in reading.py
+_NEWER = 0.1  # of the newest note before the oldest: decides where they say much the same
 
 
 @dataclass(frozen=True)
@@ -54,6 +55,8 @@ class Index:
         self.notes = tuple(notes)
         self.sentences: list[Sentence] = sentences_of(notes)
         self.passages: list[Passage] = passages_of(notes, self.sentences)
+        days = sorted({note.date for note in notes})
+        self.newness = [days.index(note.date) / max(1, len(days) - 1) for note in notes]  # 0 the oldest, 1 the newest
         self._embed = embed
         texts = [self.text_of(own) for own in self.sentences]
         different = {text: number for number, text in enumerate(dict.fromkeys(texts))}  # notes repeat each other
@@ -82,7 +85,8 @@ class Index:
         coverage = np.array([sum(v for w, v in weights.items() if w in own) / total for own in self._words], np.float32)
         words = self._bm25(weights) / (total * (_K1 + 1))
         meaning = np.array([self._meaning(own, nearness) for own in self.passages], np.float32)
-        scores = _WORDS * words + meaning
+        newness = np.array([self.newness[own.note] for own in self.passages], np.float32)
+        scores = _WORDS * words + meaning + _NEWER * newness
         order = np.argsort(-scores, kind="stable").tolist()
         return Search(tuple(order), scores, nearness, coverage, weights)
 

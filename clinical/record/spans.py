@@ -17,6 +17,7 @@ from clinical.record.retrieval import Index, Search
 _LONGEST = 96  # tokens of an answer
 _EACH = 30  # spans of a passage that are weighed
 _COVERED, _NEAR = 20.0, 20.0  # log-odds of a sentence for its coverage and its nearness
+_NEWER = 2.0  # log-odds of the newest note before the oldest
 _SPANS, _EVEN = 0.8, 2.0  # weight of the reader's spans beside the whole sentence, and what their log-odds are cut by
 
 _LOOSE = " \t\r\n:;,.)]"
@@ -67,6 +68,7 @@ def candidates_of(reader: Reader, index: Index, search: Search, question: str, m
         sentence = index.sentences[number]
         odds = max(spans.values())
         rank = odds + _COVERED * float(search.coverage[number]) + _NEAR * float(search.nearness[number])
+        rank += _NEWER * index.newness[sentence.note]
         span = whole_words(index.notes[sentence.note].text, *agreed((sentence.start, sentence.end), spans))
         found.append(Candidate(sentence.note, *span, odds, rank))
     return found

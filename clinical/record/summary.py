@@ -1,4 +1,4 @@
-"""A patient's notes in short: problems, medications, results and what is open, each line with its quotation.
+"""A patient's notes in short: complaints, problems, medications, results, open loops; each line with its quotation.
 
 Everything is counted from the facts of the notes by rules; nothing is written that no note says. The time it takes is
 linear in the length of the notes.
@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from clinical.record.complaints import Complaint, complaints
 from clinical.record.loops import Loop, open_loops
 from clinical.record.medications import Drug, medications
 from clinical.record.problems import Problem, problems
@@ -22,6 +23,7 @@ class Summary:
     """What the notes of one patient say, from the oldest to the newest."""
 
     notes: int
+    complaints: tuple[Complaint, ...]
     problems: tuple[Problem, ...]
     medications: tuple[Drug, ...]
     results: tuple[Result, ...]
@@ -32,4 +34,12 @@ class Summary:
 def summarise(notes: Iterable[Told]) -> Summary:
     """The summary of the notes of one patient, given in any order; notes without a date come first, as given."""
     told = in_time(notes)
-    return Summary(len(told), problems(told), medications(told), results(told), open_loops(told), timeline(told))
+    return Summary(
+        len(told),
+        complaints(told),
+        problems(told),
+        medications(told),
+        results(told),
+        open_loops(told),
+        timeline(told),
+    )

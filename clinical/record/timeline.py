@@ -50,5 +50,7 @@ def _first(told: Told, section: Section) -> Event | None:
 
 
 def _opening(told: Told) -> Iterator[Event]:
-    for start, end in told.facts.sentences[:1]:
+    """The first sentence that names something, and not the lines above it that say whose note it is."""
+    named = (told.sentence(own.start) for own in told.facts.mentions)
+    for start, end in [*named, *told.facts.sentences][:1]:
         yield Event(told.note.record, told.note.date, "", told.quote(start, end))

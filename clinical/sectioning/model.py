@@ -5,49 +5,29 @@ What was trained is a safetensors file of under a megabyte beside the encoder; l
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from policies.errors import IntegrityError
-from privacy.encoders import DEFAULT_ENCODER, find_encoder, load_encoder
+from clinical.sectioning.design import Beginnings, Design, read_design
+from privacy.encoders import load_encoder
 from privacy.low_rank import Adapted, add_low_rank
 
 
 @dataclass(frozen=True)
-class Design:
-    """What the classifier was trained with: its labels, the encoder's hash, the rank of LoRA, tokens that are read."""
-
-    labels: tuple[str, ...]
-    encoder_sha256: str
-    rank: int
-    tokens: int
-
-
-@dataclass(frozen=True)
 class Model:
-    """A tokenizer and a network that belong together."""
+    """A vocabulary and a network that belong together."""
 
     design: Design
-    tokenizer: Any
+    beginnings: Beginnings
     network: SectionNetwork
 
     def logits(self, texts: Sequence[str]) -> Tensor:
         """Of the beginning of each text, `[N, K]`."""
-        window = self.design.tokens
-        batch = self.tokenizer(
-            [text[: 20 * window] for text in texts],
-            truncation=True,
-            max_length=window,
-            padding=True,
-            return_tensors="pt",
-        )
-        logits: Tensor = self.network(batch["input_ids"], batch["attention_mask"])
+        logits: Tensor = self.network(*map(torch.from_numpy, self.beginnings.of(texts).values()))
         return logits
 
 
@@ -71,15 +51,13 @@ def build(design: Design, *, seed: int = 0) -> Model:
     Raises:
         IntegrityError: the encoder on this machine is another than the design names.
     """
-    files = find_encoder(DEFAULT_ENCODER)
-    if files.sha256 != design.encoder_sha256:
-        raise IntegrityError("the section classifier was trained on another encoder", "Install Confide again.")
-    tokenizer, encoder = load_encoder(files)
+    files = design.encoder()
+    _, encoder = load_encoder(files)
     with torch.random.fork_rng():
         torch.manual_seed(seed)
         add_low_rank((module for name, module in list(encoder.named_modules()) if "pooler" not in name), design.rank)
         network = SectionNetwork(encoder, encoder.config.hidden_size, len(design.labels))
-    return Model(design, tokenizer, network.eval())
+    return Model(design, Beginnings(files, design.tokens), network.eval())
 
 
 def save(model: Model, path: Path) -> None:
@@ -93,17 +71,9 @@ def load(path: Path) -> Model:
     Raises:
         IntegrityError: the file is no section classifier, or its encoder is not the one on this machine.
     """
-    from safetensors import SafetensorError, safe_open
     from safetensors.torch import load_file
 
-    try:
-        with safe_open(path, "pt") as file:
-            header = json.loads((file.metadata() or {})["design"])
-        design = Design(tuple(header["labels"]), header["encoder_sha256"], int(header["rank"]), int(header["tokens"]))
-        tensors = load_file(path)
-    except (OSError, SafetensorError, KeyError, ValueError, TypeError):
-        raise IntegrityError(f"{path.name} is no section classifier", "Install Confide again.") from None
-    model = build(design)
-    model.network.fill(tensors, path.name, "classifier")
+    model = build(read_design(path))
+    model.network.fill(load_file(path), path.name, "classifier")
     model.network.merge()
     return model

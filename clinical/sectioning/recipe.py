@@ -18,7 +18,8 @@ from torch import nn
 
 from clinical.evaluation.sections import read_rows
 from clinical.extraction.sections import find_sections, heading_end
-from clinical.sectioning.model import Design, Model, build, save
+from clinical.sectioning.design import Design
+from clinical.sectioning.model import Model, build, save
 from privacy.encoders import find_encoder
 
 

@@ -32,7 +32,7 @@ def ask(
 
     [dim]Example: confide ask 8d0f4c21 "Does she have a fever?" --site north[/]
     """
-    from clinical.record.care import ask_for_care, ask_note_for_care
+    from clinical.record.care import Talk, one_note
     from policies.workspace import Workspace
 
     if len(words) < (1 if note else 2) or not all(word.strip() for word in words):
@@ -41,9 +41,11 @@ def ask(
     opened = chosen_site(Workspace.existing(workspace), site)
     if note:
         largest = opened.guard.policy.deidentification.largest_note_bytes
-        answers = ask_note_for_care(opened, note.name, lambda: read_note_file(note, largest)[0], words)
+        talk = Talk(opened, "", one_note(note.name, lambda: read_note_file(note, largest)[0]))
+        questions = words
     else:
-        answers = ask_for_care(opened, words[0], words[1:])
+        talk, questions = Talk(opened, words[0]), words[1:]
+    answers = [talk.ask(question) for question in questions]
     if as_json:
         sys.stdout.write(json.dumps([asdict(answer) for answer in answers]) + "\n")
         return
@@ -55,12 +57,13 @@ def show(answer: Answer) -> None:
     """Print an answer for people."""
     from dashboard.console import say
 
+    found = "by rules" if answer.by == "rules" else f"score {answer.score:.2f}"
     if answer.quotation is None:
-        say(f"not stated (score {answer.score:.2f})")
+        say(f"not stated ({found})")
         return
     because = f" because of '{answer.cue}'" if answer.cue else ""
     status = f", {answer.status}{because}" if answer.status else ""
-    say(f"{in_words(answer.quotation)} (score {answer.score:.2f}{status})")
+    say(f"{in_words(answer.quotation)} ({found}{status})")
     for other in answer.others:
         say(f"  also {in_words(other)}")
 

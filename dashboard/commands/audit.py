@@ -16,7 +16,6 @@ from dashboard.logs import (
     PurposeOption,
     SinceOption,
     UntilOption,
-    found,
     permitted,
 )
 from dashboard.options import JsonOption, WorkspaceOption
@@ -52,6 +51,7 @@ def query(
 
     from dashboard.console import table
     from policies.access import Action
+    from policies.exports.handing_out import found
     from policies.exports.query import Filter, facts_of
 
     asked = Filter(since, until, event, actor, patient, purpose, outcome)

@@ -2,19 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
-from dashboard.logs import OneLogOption, log_export, one_permitted
+from dashboard.logs import OneLogOption, one_permitted
 from dashboard.options import JsonOption, SiteOption, WorkspaceOption, chosen_site
-from policies.errors import InputError
-from policies.workspace import SERVER, Workspace
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from policies.exports.accounting import Accounting
+from policies.workspace import Workspace
 
 
 def disclosed(
@@ -31,25 +25,12 @@ def disclosed(
     [dim]Example: confide audit disclosed 0f3c51d2a7b84e6690c1d2e3f4a5b6c7 --to "State cancer registry"
     --what "report of a case" --purpose HLEGAL[/]
     """
-    from datetime import UTC, datetime
-
     from dashboard.console import say
-    from policies.access import Action, Purpose
-    from policies.events import Event
-    from policies.typed import checked_words, day_of
-    from privacy.vault.originals import Vault
+    from policies.typed import day_of
+    from privacy.vault.disclosures import record
 
-    if purpose not in list(Purpose):
-        raise InputError(f"'{purpose}' is no purpose", f"Use one of: {', '.join(Purpose)}.")
-    opened, today = chosen_site(Workspace.existing(workspace), site), datetime.now(UTC).date()
-    day = day_of(on) if on else today
-    if day > today:
-        raise InputError(f"{day} has not come yet", "Record a disclosure once it was made.")
-    opened.guard.permit(Action.RECORD_DISCLOSURE, Purpose.OPERATIONS)
-    if patient not in Vault(opened.home.vault, opened.keys.wrapping).patients():
-        raise InputError("the vault holds no such patient", "Use a pseudonym from the records; one erased is gone.")
-    facts = {"recipient": checked_words(to, "recipient"), "what": checked_words(what, "description")}
-    opened.guard.record(Event.DISCLOSURE_MADE, patient=patient, purpose=purpose, day=day.isoformat(), **facts)
+    opened = chosen_site(Workspace.existing(workspace), site)
+    record(opened, patient, recipient=to, what=what, purpose=purpose, day=day_of(on) if on else None)
     say(f"recorded; see 'confide audit accounting {patient}'")
 
 
@@ -73,13 +54,14 @@ def accounting(
     from policies.access import Action
     from policies.audit import read_entries
     from policies.exports.accounting import accounting as account_for
+    from policies.exports.accounting import concluded
+    from policies.exports.handing_out import log_export
     from policies.exports.query import Filter
     from privacy.training.accounting import epsilon
 
     holder = one_permitted(Workspace.existing(workspace), site, Action.EXPORT_AUDIT)
     entries = read_entries(holder.home.audit, holder.keys.public)
-    joined = f"the server '{SERVER}' of the federation"
-    told = account_for(entries, patient, datetime.now(UTC).date(), joined, epsilon)
+    told = account_for(entries, patient, datetime.now(UTC).date(), epsilon)
     log_export([holder], Filter(patient=patient), form="accounting", entries=len(told.rows))
     if as_json:
         typer.echo(json.dumps(asdict(told)))
@@ -87,14 +69,5 @@ def accounting(
     if told.rows:
         columns = ("first", "last", "recipient", "what", "purpose", "times", "epsilon")
         table("disclosures in six years", columns, [[getattr(row, name) for name in columns] for row in told.rows])
-    for line in _concluded(told, holder.home.name):
+    for line in concluded(told, holder.home.name):
         say(line)
-
-
-def _concluded(told: Accounting, log: str) -> Iterator[str]:
-    if told.epsilon:
-        yield f"all model updates and counts together: epsilon {told.epsilon}; what they tell overlaps, so it is no sum"
-    if not told.known:
-        yield f"no record of '{told.patient}' is in the log of {log}: compare the pseudonym with the records"
-    elif not told.rows:
-        yield "nothing that concerns this patient was disclosed in six years"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
@@ -16,8 +16,6 @@ from dashboard.logs import (
     PurposeOption,
     SinceOption,
     UntilOption,
-    found,
-    log_export,
     one_permitted,
     permitted,
 )
@@ -25,13 +23,6 @@ from dashboard.options import WorkspaceOption
 from policies.errors import InputError
 from policies.wording import counted
 from policies.workspace import Workspace
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from policies.events import Entry
-    from policies.exports.query import Filter
-    from policies.guard import Server, Site
 
 ExportedLogOption = Annotated[
     str | None,
@@ -67,23 +58,23 @@ def export(
     """
     from dashboard.console import say
     from policies.access import Action
+    from policies.exports.handing_out import export as make
+    from policies.exports.handing_out import export_evidence
     from policies.exports.query import Filter
-    from policies.files import OWNER_ONLY, sha256_hex, write_whole
+    from policies.files import OWNER_ONLY, write_whole
 
     if not evidence and out.suffix not in (".ndjson", ".csv", ".pdf"):
         raise InputError(f"no export to '{out.suffix}'", "Name a file that ends in .ndjson, .csv or .pdf.")
     asked = Filter(since, until, event, actor, patient, purpose, outcome)
     if evidence:
         holder = one_permitted(Workspace.existing(workspace), site, Action.EXPORT_AUDIT)
-        written = counted(_write_evidence(holder, asked, out), "entry with its proof", "entries with their proofs")
+        written = counted(export_evidence(holder, asked, out), "entry with its proof", "entries with their proofs")
         say(f"wrote {written} to {out}; start with its README.md")
         return
     holders = permitted(Workspace.existing(workspace), site, Action.EXPORT_AUDIT)
-    entries = found(holders, asked)
-    data = _rendered(out.suffix, holders, asked, entries)
-    log_export(holders, asked, form=out.suffix, entries=len(entries), sha256=sha256_hex(data))
+    data, entries = make(holders, asked, out.suffix)
     write_whole(out, data, OWNER_ONLY)
-    say(f"wrote {counted(len(entries), 'entry')} to {out}")
+    say(f"wrote {counted(entries, 'entry')} to {out}")
 
 
 def check(
@@ -131,6 +122,7 @@ def send(
     """
     from dashboard.console import say
     from policies.access import Action
+    from policies.exports.handing_out import found, log_export
     from policies.exports.query import Filter
     from policies.exports.syslog import Collector
 
@@ -140,38 +132,3 @@ def send(
     entries = found(holders, asked)
     log_export(holders, asked, form="syslog", entries=len(entries), recipient=f"{collector.host}:{collector.port}")
     say(f"sent {counted(collector.send(entries), 'entry')} to {collector.host}")
-
-
-def _write_evidence(holder: Server | Site, asked: Filter, out: Path) -> int:
-    from policies.evidence import write_evidence
-    from policies.exports.query import in_words
-    from policies.logview import look
-    from policies.witness import kept_head, peers
-    from policies.workspace import SiteHome
-
-    key = holder.keys.public
-    view = look(holder.home.audit, key)
-    chosen = [entry.sequence for entry in asked.chosen(view.entries())]
-    if chosen:
-        log_export([holder], asked, form="evidence", entries=len(chosen))
-    witnesses = list(peers(holder.guard.policy.witnesses, key.name).values())
-    cosigned = kept_head(holder.home.cosigned) if isinstance(holder.home, SiteHome) else b""
-    return write_evidence(view, chosen, key, witnesses, out, asked=in_words(asked.words()), cosigned=cosigned)
-
-
-def _rendered(suffix: str, holders: Sequence[Server | Site], asked: Filter, entries: list[tuple[str, Entry]]) -> bytes:
-    if suffix == ".ndjson":
-        from policies.exports.audit_event import to_ndjson
-
-        return to_ndjson(entries)
-    if suffix == ".csv":
-        from policies.exports.csv import to_csv
-
-        return to_csv(entries)
-    from datetime import UTC, datetime
-
-    from policies.audit import verify
-    from policies.exports.report import LogState, to_pdf
-
-    logs = [LogState(holder.home.name, verify(holder.home.audit, holder.keys.public)) for holder in holders]
-    return to_pdf(logs, asked.words(), entries, datetime.now(UTC))

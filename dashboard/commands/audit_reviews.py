@@ -15,7 +15,6 @@ from dashboard.logs import (
     PurposeOption,
     SinceOption,
     UntilOption,
-    found,
     one_permitted,
 )
 from dashboard.options import JsonOption, WorkspaceOption
@@ -44,6 +43,7 @@ def review(
     """
     from dashboard.console import say, table
     from policies.access import Action
+    from policies.exports.handing_out import found
     from policies.exports.query import Filter, facts_of
     from policies.exports.reviews import draw, sign_off
 
@@ -70,8 +70,11 @@ def reviews(as_json: JsonOption = False, site: OneLogOption = None, workspace: W
     from dashboard.console import say, table
     from policies.access import Action
     from policies.exports.reviews import reviews_of
+    from policies.logview import look
 
-    rows = reviews_of(one_permitted(Workspace.existing(workspace), site, Action.VIEW_AUDIT))
+    holder = one_permitted(Workspace.existing(workspace), site, Action.VIEW_AUDIT)
+    view = look(holder.home.audit, holder.keys.public)
+    rows = reviews_of(holder, view, view.entries())
     if as_json:
         typer.echo(json.dumps([asdict(row) for row in rows]))
     elif not rows:

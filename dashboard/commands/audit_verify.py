@@ -78,23 +78,18 @@ def _verify(home: Home, key: PublicKey, rule: Witnesses | None) -> None:
     say(f"{home.name}: {counted(size, 'entry')} verified{pruned}, tree head {head}, key {Verifier(key).id.hex()}")
     if rule and isinstance(home, SiteHome):
         say(f"{home.name}: {_vouched(home, key, rule)}")
+    if isinstance(home, ServerHome):
+        from federated.recompute import recomputed
+
+        for said in recomputed(home, key):
+            say(f"{home.name}: {said}")
 
 
 def _vouched(home: SiteHome, key: PublicKey, rule: Witnesses) -> str:
-    from datetime import UTC, datetime
-
     from policies.logview import look
-    from policies.witness import HOW_THEY_SIGN, check_quorum
+    from policies.witness import vouched
 
-    view = look(home.audit, key)
-    found = check_quorum(view, home.cosigned, key, rule)
-    if not found.names:
-        return f"no witness has signed it yet, and the policy wants none. {HOW_THEY_SIGN}"
-    oldest = f"{datetime.fromtimestamp(found.oldest, UTC):%Y-%m-%d %H:%M} UTC"
-    return (
-        f"{', '.join(found.names)} signed its first {counted(found.size, 'entry')}, the oldest signature is of "
-        f"{oldest}; {counted(view.size - found.size, 'entry')} came after; {rule.needed} wanted by the policy"
-    )
+    return vouched(look(home.audit, key), home.cosigned, key, rule)
 
 
 def _lost(home: Home, findings: Findings) -> Iterator[str]:

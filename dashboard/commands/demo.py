@@ -27,6 +27,9 @@ def demo(
     from dashboard.commands.dashboard import dashboard
     from dashboard.console import say
     from dashboard.demo import run, step
+    from dashboard.signin import accounts, new_password
+    from policies.guard import account_name
+    from policies.workspace import Workspace
 
     began = time.monotonic()
     run(workspace, patients, workers)
@@ -34,4 +37,7 @@ def demo(
     say(f"look into it with, for instance: confide audit verify -w {workspace}")
     if not headless:
         step(7, "the pages for clinicians, hospital IT and compliance officers")
-        dashboard(port, workspace)
+        account, password = account_name(), new_password()
+        accounts(Workspace(workspace)).add(account, password)
+        say(f"sign in as {account} with the password {password}")
+        dashboard(port, workspace=workspace)

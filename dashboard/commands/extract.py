@@ -14,6 +14,7 @@ from dashboard.options import JsonOption, SiteOption, WorkspaceOption, chosen_mo
 from policies.errors import InputError
 
 if TYPE_CHECKING:
+    from clinical.coding.library import Library
     from clinical.diagnosis import ConditionModel, Extraction
     from clinical.output import Source
     from policies.guard import Site
@@ -43,6 +44,7 @@ def extract(
 
     [dim]Example: confide extract note.txt --site north --format fhir -o facts.json[/]
     """
+    from clinical.coding.library import Library
     from clinical.gateway import extract_for_care
     from policies.access import Action, Purpose
     from policies.workspace import Workspace
@@ -52,7 +54,7 @@ def extract(
     opened.guard.permit(Action.EXTRACT, Purpose.TREATMENT)
     text, source = read_note_file(note, opened.guard.policy.deidentification.largest_note_bytes)
     found = extract_for_care(opened, text, ready_model(place, opened, model), {"source": "command line"})
-    write(text, found, source, Form.JSON if as_json else form, out)
+    write(text, found, source, Form.JSON if as_json else form, out, Library(place.codes))
 
 
 def read_note_file(path: Path, largest: int) -> tuple[str, Source]:
@@ -107,7 +109,7 @@ def ready_model(workspace: Workspace, site: Site, name: str | None = None) -> Co
     return ConditionModel(model)
 
 
-def write(text: str, found: Extraction, source: Source, form: Form, out: Path | None) -> None:
+def write(text: str, found: Extraction, source: Source, form: Form, out: Path | None, library: Library) -> None:
     """Print an extraction, or write it to a file for its owner alone: it holds the words of a note."""
     from clinical.output import as_bundle, as_data
     from dashboard.console import console, say
@@ -118,7 +120,7 @@ def write(text: str, found: Extraction, source: Source, form: Form, out: Path | 
             show(text, found)
         written = captured.get()
     else:
-        data = as_data(text, found) if form is Form.JSON else as_bundle(text, found, source)
+        data = as_data(text, found, library) if form is Form.JSON else as_bundle(text, found, source, library)
         written = json.dumps(data) + "\n"
     if out:
         write_whole(out, written.encode(), OWNER_ONLY)

@@ -15,7 +15,6 @@ from policies.workspace import Workspace
 if TYPE_CHECKING:
     from policies.guard import Server, Site
     from policies.rotation import Rotation
-    from policies.workspace import Home
 
 app = typer.Typer(no_args_is_help=True, help="See, protect, change and export the keys of a hospital or the server.")
 HolderArgument = Annotated[str, typer.Argument(metavar="SITE", help="The hospital, or 'server'.")]
@@ -30,8 +29,9 @@ def list_all(as_json: JsonOption = False, workspace: WorkspaceOption = None) -> 
     import json
 
     from dashboard.console import table
+    from dashboard.view.keys import told
 
-    found = [_told(home) for home in chosen_homes(Workspace.existing(workspace), None)]
+    found = [told(home) for home in chosen_homes(Workspace.existing(workspace), None)]
     if as_json:
         typer.echo(json.dumps(found))
     else:
@@ -146,20 +146,3 @@ def _rotation(workspace: Path | None, name: str) -> Rotation:
     policy, home = load_policy(place.policy), chosen_homes(place, name)[0]
     begun = Rotation(home, account_name(policy.people), {"policy": policy.digest})
     return begun if begun.unfinished() else Rotation(home, _managed(workspace, name).guard.actor, begun.facts)
-
-
-def _told(home: Home) -> dict[str, str]:
-    from policies.keyfile import kept_as
-    from policies.keys import open_public
-    from policies.notes import Verifier
-    from policies.rotation import Rotation
-
-    key = open_public(home.keys, home.name)
-    unfinished = Rotation(home, "", {}).unfinished()
-    return {
-        "holder": home.name,
-        "kept": kept_as(home.ring).value,
-        "public key": Verifier(key).id.hex(),
-        "former keys": str(len(key.former)),
-        "to do": "finish 'confide keys rotate'" if unfinished else "",
-    }

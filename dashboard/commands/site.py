@@ -15,7 +15,6 @@ if TYPE_CHECKING:
     from policies.guard import Site
     from policies.workspace import Workspace
 
-_RECENT = 256  # entries of the log that a status looks at
 app = typer.Typer(no_args_is_help=True, help="A hospital's node: join a federation, approve plans, start and stop.")
 
 
@@ -103,7 +102,7 @@ def approve(
     data: Annotated[
         Path | None, typer.Argument(metavar="[DEID]", help="Its folder. \\[default: the one that was offered]")
     ] = None,
-    yes: Annotated[bool, typer.Option("--yes", help="Approve without asking.")] = False,
+    yes: Annotated[bool, typer.Option("--yes", help="Approve PLAN without asking.")] = False,
     site: SiteOption = None,
     workspace: WorkspaceOption = None,
 ) -> None:
@@ -121,6 +120,11 @@ def approve(
     from policies.releases import epsilon_text
     from policies.workspace import Workspace
 
+    if yes and not plan:
+        raise InputError(
+            "--yes needs the plan that it approves: a newer one could have come since you read it",
+            "Give the first digits of the plan that you read; 'confide site status' shows those of the newest.",
+        )
     place = Workspace.existing(workspace)
     chosen = _member(place, site)
     read = read_plan(Path(plan)) if Path(plan).is_file() else proposed(chosen, plan)
@@ -219,13 +223,10 @@ def _say_plan(site: Site) -> None:
 def _say_refusal(site: Site) -> None:
     """What this hospital refused last, or failed at, as its log says; the server is told a code alone."""
     from dashboard.console import say
-    from policies.events import Event
-    from policies.logview import look
+    from federated.refusing import REFUSALS, recent_entries
 
-    view = look(site.home.audit, site.keys.public)
-    refusals = (Event.PLAN_REFUSED, Event.RUN_REFUSED, Event.BUDGET_REFUSED, Event.ROUND_FAILED)
-    for entry in [*view.entries(view.size - _RECENT)][::-1]:
-        if entry.event in refusals and "reason" in entry.details:  # an error that is not ours has none
+    for entry in reversed(recent_entries(site)):
+        if entry.event in REFUSALS and "reason" in entry.details:  # an error that is not ours has none
             say(f"refused {entry.time[:19].replace('T', ' ')} UTC: {entry.details['reason']}")
             return
 

@@ -1,4 +1,4 @@
-"""confide summary: problems, medications, results and open loops of a patient, each with its quotation."""
+"""confide summary: complaints, problems, medications, results and open loops of a patient, each with its quotation."""
 
 from __future__ import annotations
 
@@ -52,6 +52,7 @@ def show(found: Summary) -> None:
 
 def _parts(found: Summary) -> Iterator[tuple[str, list[tuple[str, str]]]]:
     """The headings of the page with their lines, each with its quotation."""
+    yield "complaints in the newest note", [(own.concept, in_words(own.quotation)) for own in found.complaints]
     yield (
         "problems",
         [(f"{own.concept}: {own.status}, first in {own.first.record}", in_words(own.last)) for own in found.problems],
@@ -79,7 +80,7 @@ def _parts(found: Summary) -> Iterator[tuple[str, list[tuple[str, str]]]]:
             for own in found.results
         ],
     )
-    yield "open", [(f"{own.kind}: {own.about}", in_words(own.quotation)) for own in found.loops]
+    yield "open", [(f"{own.kind}: {own.about}".rstrip(": "), in_words(own.quotation)) for own in found.loops]
     yield (
         "timeline",
         [

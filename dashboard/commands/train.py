@@ -147,6 +147,7 @@ def _train_together(
 ) -> None:
     """The sites of a federation, each on its own machine; this one is the server's."""
     from dashboard.console import say
+    from dashboard.view.training import round_line
     from federated.machines import federation_named
     from federated.remote import RemoteWatch, Together
     from policies.guard import open_server
@@ -164,8 +165,7 @@ def _train_together(
 
     def done(one: RoundDone) -> None:
         if watch:
-            left = one.seconds * (one.rounds - one.round)
-            say(f"round {one.round}/{one.rounds}: {', '.join(one.sites)}; {one.seconds:.1f} s, about {left:.0f} s left")
+            say(round_line(one.round, one.rounds, one.sites, one.seconds))
 
     told = RemoteWatch(waiting, agreed, done)
     together = Together(workspace, server, federation_named(server, federation), told, wait)

@@ -1,4 +1,4 @@
-"""What every page does the same way: which hospital, errors as sentences, empty states, and one audit entry a view."""
+"""What every page does the same way: who looks, errors as sentences, empty states, and one audit entry a view."""
 
 from __future__ import annotations
 
@@ -10,18 +10,19 @@ from typing import TypeVar
 
 import streamlit as st
 
-from dashboard.plots import Plot, plain
-from dashboard.view import NO_SITE, Missing
-from policies.access import Action, Purpose
+from dashboard.drawing.figures import Plot
+from dashboard.drawing.text import plain
+from dashboard.view.missing import Missing
+from dashboard.view.visit import Visit
+from policies.access import Action
 from policies.errors import ConfideError
 from policies.events import Event
-from policies.guard import Site, open_site
-from policies.workspace import Workspace
 
 Made = TypeVar("Made")
-SITE_KEY = "site"
-ROLE_KEY = "role"
 NOTE_SLOT = "note of this session"
+LOOK_SLOT, FILE_SLOT = "text of one look", "file of one look"
+_KEPT_BY = {"note": (NOTE_SLOT,), "look": (LOOK_SLOT, FILE_SLOT)}
+_VISIT = "visit"
 _VIEWS = "views that were logged"
 _PERMITTED = "decisions that were logged"
 
@@ -48,37 +49,47 @@ def say_missing(missing: Missing) -> None:
     st.code(missing.command, language="bash")
 
 
-def open_page(title: str, page: Callable[[Workspace, Site], None]) -> None:
-    """Show a page for the hospital chosen in the side bar."""
+def enter(visit: Visit) -> None:
+    """Keep who looks for the pages of this run; what was kept for another visit is forgotten."""
+    if st.session_state.get(_VISIT) != visit:
+        st.session_state.clear()
+    st.session_state[_VISIT] = visit
+
+
+def forget_others(page: str) -> None:
+    """A text is kept only while its own page is looked at."""
+    for name, slots in _KEPT_BY.items():
+        for slot in slots if name != page else ():
+            st.session_state.pop(slot, None)
+
+
+def open_page(title: str, page: Callable[[Visit], None]) -> None:
+    """Show a page to whoever entered."""
     st.title(title, anchor=False)
     with as_sentences():
-        workspace = Workspace.find()
-        name = st.session_state.get(SITE_KEY) or next((home.name for home in workspace.sites()), None)
-        if name is None:
-            say_missing(NO_SITE)
-        else:
-            page(workspace, open_site(workspace, name))
+        page(st.session_state[_VISIT])
 
 
-def permit(site: Site, action: Action, purpose: Purpose) -> None:
+def permit(visit: Visit, action: Action) -> None:
     """Ask the access policy whenever the script runs; what it permits is logged once in a session.
 
     Raises:
         AccessDenied: it does not permit it.
     """
+    guard = visit.site.guard
     logged = st.session_state.setdefault(_PERMITTED, set())
-    question = (site.name, action, purpose, site.guard.policy.digest, site.guard.access.digest)
-    if question not in logged or not site.guard.decide(action, purpose).permitted:
-        site.guard.permit(action, purpose)
+    question = (action, visit.purpose, guard.policy.digest, guard.access.digest)
+    if question not in logged or not guard.decide(action, visit.purpose).permitted:
+        guard.permit(action, visit.purpose)
         logged.add(question)
 
 
-def log_view(site: Site, page: str, **selection: str) -> None:
+def log_view(visit: Visit, page: str, **selection: str) -> None:
     """One audit entry for a page and a selection in a session, whatever reruns."""
     logged = st.session_state.setdefault(_VIEWS, set())
-    view = (site.name, page, *selection.items())
+    view = (page, *selection.items())
     if view not in logged:
-        site.guard.record(Event.PAGE_VIEWED, page=page, **selection)
+        visit.site.guard.record(Event.PAGE_VIEWED, page=page, **selection)
         logged.add(view)
 
 

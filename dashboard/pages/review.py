@@ -5,11 +5,13 @@ from __future__ import annotations
 import streamlit as st
 
 from clinical.review import Review, ReviewNote, marks_of, next_note, submit
-from dashboard import plots, view
+from dashboard.drawing.text import plain
 from dashboard.pages import as_sentences, open_page, permit, say_missing
-from policies.access import Action, Purpose
+from dashboard.view import review as view
+from dashboard.view.missing import NO_REVIEW
+from dashboard.view.visit import Visit
+from policies.access import Action
 from policies.guard import Site
-from policies.workspace import Workspace
 from privacy.guards.certificate import Mark
 
 _MARKS = "marks of this session"
@@ -46,16 +48,15 @@ def judge(site: Site, review: Review, note: ReviewNote) -> None:
         st.caption("A note that was judged is not shown again. Nobody sees what you mark before two people are done.")
 
 
-def page(workspace: Workspace, site: Site) -> None:
+def page(visit: Visit) -> None:
     """Choose a review, then judge its notes one after another."""
-    permit(site, Action.REVIEW, Purpose.OPERATIONS)
+    permit(visit, Action.REVIEW)
+    site = visit.site
     if not (open_reviews := view.open_reviews(site)):
-        say_missing(view.NO_REVIEW)
+        say_missing(NO_REVIEW)
         return
     review = open_reviews[st.selectbox("Review", list(open_reviews), key="review")]
-    st.caption(
-        f"{plots.plain(review.mode)} mode, legal basis {plots.plain(review.legal_basis)}, drawn {review.drawn_on}"
-    )
+    st.caption(f"{plain(review.mode)} mode, legal basis {plain(review.legal_basis)}, drawn {review.drawn_on}")
     total = len(review.drawn)
     if note := next_note(site, review):
         st.progress((note.number - 1) / total, text=f"{note.number} of {total}")

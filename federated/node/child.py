@@ -35,7 +35,7 @@ class Child:
     name: str
     command: tuple[str, ...]
     environment: Mapping[str, str]
-    healthy: Callable[[], bool] = lambda: True
+    healthy: Callable[[], bool]
 
 
 @dataclass

@@ -16,6 +16,7 @@ from federated.node.bundle import approved_bundle
 from federated.node.pace import Pace
 from federated.node.supervise import stop_on_signals
 from federated.parties import SIMULATED_SITES
+from federated.refusing import record_refusal
 from policies.errors import ConfideError
 from policies.events import Event
 from policies.files import sha256_hex
@@ -43,7 +44,7 @@ def answer(site: Site, message: Message, context: Context, bundle: bytes) -> Mes
 
     if (found := sha256_hex(bundle)) != approved_bundle():
         reason = "a run carries another bundle than that of the installed version"
-        site.guard.record(Event.RUN_REFUSED, bundle=found, reason=reason)
+        record_refusal(site, Event.RUN_REFUSED, bundle=found, reason=reason)
         return Message(Error(code=ErrorCode.INVALID_FAB, reason=_NOTHING_IS_SAID), reply_to=message)
     try:
         from federated.client_app import app  # not before the check
@@ -55,7 +56,7 @@ def answer(site: Site, message: Message, context: Context, bundle: bytes) -> Mes
 
 
 def serve(site: Site, address: str, stop: threading.Event) -> None:
-    """Take one task after another from the SuperNode at this address until told to stop."""
+    """Take one task after another from the SuperNode at this address until told to stop, and show that it goes on."""
     from flwr.proto.runtime_pb2 import AcquireTaskRequest
     from flwr.supercore.interceptors import RuntimeVersionHttpInterceptor, SuperExecAuthHttpInterceptor
 
@@ -66,6 +67,7 @@ def serve(site: Site, address: str, stop: threading.Event) -> None:
     wanted = AcquireTaskRequest(supported_task_types=["flwr-clientapp"])
     pace = Pace(shortest_s=0.05, longest_s=0.25)
     while not stop.wait(pace.next()):
+        site.home.federation.beat.touch()
         try:
             found = client.AcquireTask(wanted)
             if found.token:
@@ -87,7 +89,13 @@ def _work(site: Site, address: str, token: str) -> None:
     client = _client(
         address, [RuntimeVersionHttpInterceptor(component_name="flwr-clientapp"), RuntimeTokenHttpInterceptor(token)]
     )
-    heart = HeartbeatSender(make_task_heartbeat_fn_http(client))
+    tell_supernode = make_task_heartbeat_fn_http(client)
+
+    def beat() -> bool:
+        site.home.federation.beat.touch()  # in the place of the loop, which waits for the training
+        return bool(tell_supernode())
+
+    heart = HeartbeatSender(beat)
     heart.start()
     try:
         message, context, _, fab = pull_task_input(client)

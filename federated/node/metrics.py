@@ -13,6 +13,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 from federated.plan import read_plan
 from federated.progress import rounds_done
+from policies.errors import TrainingError
 from policies.guard import Server
 
 _TYPE = "text/plain; version=0.0.4; charset=utf-8"
@@ -24,14 +25,20 @@ _KINDS = {
     "confide_bytes_to_site": "Bytes of messages to a site in all finished rounds.",
     "confide_bytes_from_site": "Bytes of messages from a site in all finished rounds.",
     "confide_declared_patients": "Training patients that a plan declares for a site, counted with noise.",
+    "confide_plans_unread": "Plans that this version cannot read; nothing else here counts them.",
 }
 
 
 def metrics_text(server: Server) -> str:
     """Every plan that this server has agreed on with its sites."""
     found: dict[str, list[str]] = {kind: [] for kind in _KINDS}
+    unread = 0
     for path in sorted(server.home.runs.glob("*/plan.json")):
-        plan = read_plan(path)
+        try:
+            plan = read_plan(path)
+        except TrainingError:
+            unread += 1
+            continue
         done, label = rounds_done(server, plan.digest), f'plan="{plan.digest[:16]}"'
         found["confide_rounds_finished"].append(f"{{{label}}} {len(done)}")
         found["confide_rounds_planned"].append(f"{{{label}}} {plan.rounds}")
@@ -41,6 +48,7 @@ def metrics_text(server: Server) -> str:
             found["confide_declared_patients"].append(f"{of_site} {share.patients}")
             found["confide_bytes_to_site"].append(f"{of_site} {_total(done, 'sent', share.name)}")
             found["confide_bytes_from_site"].append(f"{of_site} {_total(done, 'received', share.name)}")
+    found["confide_plans_unread"].append(f" {unread}")
     lines: list[str] = []
     for kind, rows in found.items():
         lines += [f"# HELP {kind} {_KINDS[kind]}", f"# TYPE {kind} gauge", *(kind + row for row in rows)]

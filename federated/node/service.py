@@ -6,6 +6,7 @@ import os
 import socket
 import sys
 import threading
+import time
 from collections.abc import Mapping
 from contextlib import closing
 from pathlib import Path
@@ -26,6 +27,7 @@ from policies.workspace import WORKSPACE_VARIABLE, Workspace
 
 LOOPBACK = "127.0.0.1"
 PRIVATE_PORT = "private_port"
+SILENT_S = 30.0  # of an executor that has not stopped: it beats every 7 while it trains, else many times a second
 _LAST_BYTES = 8192
 
 
@@ -88,7 +90,12 @@ def run_site(site: Site, workspace: Workspace, stop: threading.Event) -> None:
             _environment(workspace, flower=True),
             lambda: answers(f"http://{address}/health", None),
         ),
-        Child("executor", _python("federated.node.executor", executor), _environment(workspace, flower=False)),
+        Child(
+            "executor",
+            _python("federated.node.executor", executor),
+            _environment(workspace, flower=False),
+            lambda: was_touched(folder.beat, SILENT_S),
+        ),
     ]
 
     def upkeep() -> str:
@@ -106,6 +113,11 @@ def running_link(server: Server) -> Link:
         raise StorageError("the server does not run", "Run 'confide server start' first.")
     spare_loopback()
     return Link(server.home.federation, state.facts[PRIVATE_PORT])
+
+
+def was_touched(path: Path, seconds: float) -> bool:
+    """Whether a file was touched within so many seconds."""
+    return path.exists() and time.time() - path.stat().st_mtime < seconds
 
 
 def spare_loopback() -> None:

@@ -55,17 +55,23 @@ class State:
 
 
 def write_state(folder: FederationFolder, state: State) -> None:
-    write_whole(folder.state, canonical_json(asdict(state)) + b"\n")
+    write_whole(folder.state, canonical_json({**asdict(state), "namespace": _namespace()}) + b"\n")
 
 
 def read_state(folder: FederationFolder) -> State | None:
-    """What the supervisor of this folder last saw; None where none runs."""
+    """What the supervisor of this folder last saw; None where none runs.
+
+    Raises:
+        StorageError: it runs in another container, where its process numbers and ports mean something else.
+    """
     if not _is_held(folder.lock):
         return None
     try:
         raw = json.loads(folder.state.read_bytes())
     except (OSError, ValueError):
         return None
+    if raw.pop("namespace") != _namespace():
+        raise StorageError("it runs in another container", "Run this command there, by 'docker compose exec'.")
     return State(**{**raw, "children": tuple(ChildState(**child) for child in raw["children"])})
 
 
@@ -73,7 +79,7 @@ def stop_supervisor(folder: FederationFolder, timeout_s: float = _STOP_S) -> boo
     """End the supervisor of this folder and wait for it; False where none runs.
 
     Raises:
-        StorageError: it does not end, or belongs to another account.
+        StorageError: it does not end, belongs to another account, or runs in another container.
     """
     state = read_state(folder)
     if state is None:
@@ -99,6 +105,11 @@ def only_one(folder: FederationFolder) -> Iterator[None]:
         except BlockingIOError:
             raise StorageError("it runs already", "Run 'stop' first, or 'status' to see it.") from None
         yield
+
+
+def _namespace() -> int:
+    """The one in which this process's number counts (Linux's pid_namespaces)."""
+    return Path("/proc/self/ns/pid").stat().st_ino
 
 
 def _is_held(lock: Path) -> bool:

@@ -5,6 +5,7 @@ port, and Control asks nobody who they are. So the public door passes on what a 
 and the whole is served on this machine's loopback alone, where Control asks for this machine's secret.
 
 What a SuperLink or a site was sending when it was killed is given up soon, and what arrived is not asked for twice.
+Flower reads a request before it asks whose it is, so the door bounds what strangers can make it hold at one time.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ import asyncio
 import hmac
 import sys
 from collections.abc import Awaitable, Callable, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -30,8 +32,13 @@ from flwr.superlink.main import create_app
 from policies.workspace import FederationFolder, Workspace
 
 LOOPBACK = "127.0.0.1"
-LARGEST_REQUEST = 64 * 1024 * 1024  # an adapter has less than one
+LARGEST_REQUEST = 8 * 1024 * 1024  # Flower cuts what is larger than 5 into parts
+LARGEST_MESSAGE = 8 * LARGEST_REQUEST  # an adapter has less than one
+MOST_REQUESTS = 64  # at one time; with copies that Flower makes, under half of the memory that the unit allows
+LONGEST_S = 60  # of a request, so that whoever sends slowly does not keep its place
+_SESSIONS = 4096  # whose bytes are remembered; one without another part for 20 s is over
 UPLOAD_S = 20  # without another part of a message, before it counts as lost
+_FORGET = "_cleanup_push_session"
 _FOR_SITES = "/v1/fleet/"
 _HEALTH = "/health"
 
@@ -40,25 +47,29 @@ Asgi = Callable[[Scope, Callable[[], Awaitable[Any]], Callable[[Any], Awaitable[
 
 
 class PublicDoor:
-    """An ASGI app that passes on what sites ask, up to a size, and nothing else."""
+    """An ASGI app that passes on what sites ask, up to a size and so many at one time, and nothing else."""
 
-    def __init__(self, inside: Asgi, largest: int = LARGEST_REQUEST) -> None:
+    def __init__(self, inside: Asgi, largest: int = LARGEST_REQUEST, most: int = MOST_REQUESTS) -> None:
         self._inside, self._largest = inside, largest
+        self._places = asyncio.Semaphore(most)
 
     async def __call__(
         self, scope: Scope, receive: Callable[[], Awaitable[Any]], send: Callable[[Any], Awaitable[None]]
     ) -> None:
         status = 404 if not scope.get("path", "").startswith((_FOR_SITES, _HEALTH)) else self._too_large(scope)
         if scope["type"] == "http" and not status:
-            await self._inside(scope, receive, send)
+            async with self._places:  # whoever waits here has not been read
+                with suppress(TimeoutError):
+                    await asyncio.wait_for(self._inside(scope, receive, send), LONGEST_S)
         elif scope["type"] == "http":
             await send({"type": "http.response.start", "status": status, "headers": [(b"connection", b"close")]})
             await send({"type": "http.response.body", "body": b""})
 
     def _too_large(self, scope: Scope) -> int:
         """0, or the status of the refusal; a request that does not say its length is refused as well."""
-        length = dict(scope["headers"]).get(b"content-length", b"" if scope["method"] == "POST" else b"0")
-        if not length.isdigit():
+        headers = dict(scope["headers"])
+        length = headers.get(b"content-length", b"" if scope["method"] == "POST" else b"0")
+        if not length.isdigit() or b"transfer-encoding" in headers:
             return 411
         return 413 if int(length) > self._largest else 0
 
@@ -106,17 +117,36 @@ def _settings(folder: FederationFolder, host: str, port: int) -> SuperLinkLifesp
     )
 
 
+class Sizes:
+    """Bytes that came in each upload; the oldest are forgotten."""
+
+    def __init__(self) -> None:
+        self._bytes = dict[str, int]()
+
+    def add(self, session: str, count: int) -> int:
+        """All bytes of an upload, with these."""
+        self._bytes[session] = self._bytes.pop(session, 0) + count
+        if len(self._bytes) > _SESSIONS:
+            del self._bytes[next(iter(self._bytes))]
+        return self._bytes[session]
+
+
 def change_flower() -> None:
     """Take the two places of Flower that are ours; ends the process where they are not as they were in 1.41.
 
     A part of a message that is sent again, since its sender was cut off before it heard that it had come, is refused
-    there; the sender then gives up the message, and whoever waits for it does so for three minutes.
+    there; the sender then gives up the message, and whoever waits for it does so for three minutes. And the parts of a
+    message are bounded one by one, not together: one that grows too large is forgotten.
     """
     store = state.SqlCoreState.store_object
-    if not hasattr(state, "OBJECT_PUSH_SESSION_TTL_SECONDS"):
+    if not hasattr(state, "OBJECT_PUSH_SESSION_TTL_SECONDS") or not hasattr(state.SqlCoreState, _FORGET):
         sys.exit("this Flower is another than the one that Confide was made for")
+    sizes = Sizes()
 
     def stored(self: Any, run_id: int, session_id: str, object_id: str, object_content: bytes) -> bool:
+        if sizes.add(session_id, len(object_content)) > LARGEST_MESSAGE:
+            getattr(self, _FORGET)(session_id, cleanup_messages=True)
+            return False
         known = store(self, run_id, session_id, object_id, object_content)
         return known or self.object_store.get(object_id) == object_content
 

@@ -15,9 +15,9 @@ from policies.errors import InputError, IntegrityError
 from policies.events import Event
 from policies.files import OWNER_ONLY, write_whole
 from policies.guard import Server
-from policies.keys import alone_in
+from policies.keys import PublicKey, alone_in
 from policies.signed import read_signed, signed
-from policies.workspace import SERVER, checked_name
+from policies.workspace import SERVER, ServerHome, checked_name
 
 _ROSTER = "roster"
 _SECRET_BYTES = 32
@@ -46,22 +46,27 @@ def found(server: Server, federation: str, host: str, port: int) -> Roster:
 
 
 def read_roster(server: Server) -> Roster:
-    """The federation of this server.
-
-    Raises:
-        InputError: there is none.
-        IntegrityError: its file was edited, or the server's key changed since.
-    """
-    path = server.home.federation.roster
-    if not path.exists():
-        raise InputError("there is no federation here yet", "Run 'confide server init' first.", file=path)
-    try:
-        roster = Roster.model_validate(read_signed(path, _ROSTER, server.keys.public))
-    except ValidationError:
-        raise IntegrityError(f"{path}: no roster of this version") from None
+    """The federation of this server; raises as `roster_of`."""
+    roster = roster_of(server.home, server.keys.public)
     if roster.server != server.keys.public.raw.hex():  # the key was changed: everyone has to compare anew
         roster = _keep(server, roster.model_copy(update={"server": server.keys.public.raw.hex()}))
     return roster
+
+
+def roster_of(home: ServerHome, key: PublicKey) -> Roster:
+    """The federation of a server, for whoever has its public key.
+
+    Raises:
+        InputError: there is none.
+        IntegrityError: its file was edited.
+    """
+    path = home.federation.roster
+    if not path.exists():
+        raise InputError("there is no federation here yet", "Run 'confide server init' first.", file=path)
+    try:
+        return Roster.model_validate(read_signed(path, _ROSTER, key))
+    except ValidationError:
+        raise IntegrityError(f"{path}: no roster of this version") from None
 
 
 def invite(server: Server, site: str) -> bytes:

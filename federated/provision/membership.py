@@ -85,10 +85,10 @@ def confirm(site: Site, workspace: Workspace, invitation: Invitation, heard: str
             "Compare once more, digit by digit; if they differ, somebody changed a file on its way.",
         )
     _check_own(site, roster)
+    site.guard.record(Event.ROSTER_CONFIRMED, federation=roster.federation, fingerprint=roster.fingerprint)
     trust(workspace.trusted, roster.server_key)
     write_whole(site.home.federation.authority, roster.authority.encode())
     write_whole(site.home.federation.roster, signed(site.keys, _MEMBERSHIP, roster.model_dump()) + b"\n")
-    site.guard.record(Event.ROSTER_CONFIRMED, federation=roster.federation, fingerprint=roster.fingerprint)
 
 
 def membership(site: Site) -> Roster:

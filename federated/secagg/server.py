@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from enum import IntEnum
 
 import numpy as np
 
-from federated.secagg.keys import commitment, pair_seed, public_of, verify_advert
-from federated.secagg.masks import take_mask, take_pair_mask
+from federated.secagg.keys import verify_advert
 from federated.secagg.messages import (
     Advert,
+    ByPlace,
     Delivery,
     MaskedInput,
     Reveal,
@@ -20,7 +20,7 @@ from federated.secagg.messages import (
     SurvivorSignature,
     UnmaskRequest,
 )
-from federated.secagg.quantise import Total
+from federated.secagg.opened import Opened
 from federated.secagg.session import Session
 from federated.secagg.shares import SHARE_BYTES, combine
 from federated.secagg.survivors import survivors_statement
@@ -44,6 +44,9 @@ class SecureSum:
     Whatever `add_...` refuses leaves the attempt as it was, so the caller may count its sender as dropped out. Masked
     inputs are added up as they come: memory grows with the model and not with the number of sites.
 
+    Attributes:
+        masked: the sum of the masked vectors so far, [length + 1].
+
     Raises:
         IntegrityError: from `add_...`: a message that no honest site sends, or one too many or too late.
         TrainingError: from the others: fewer sites than the threshold are left, so the attempt is void.
@@ -57,7 +60,7 @@ class SecureSum:
         self._inputs: dict[int, bytes] = {}
         self._signatures: dict[int, bytes] = {}
         self._reveals: dict[int, Reveal] = {}
-        self._sum = np.zeros(session.quantiser.words, np.uint32)
+        self.masked = np.zeros(session.quantiser.words, np.uint32)
 
     def add_advert(self, advert: Advert) -> None:
         """Round 0, AdvertiseKeys, from a site."""
@@ -92,10 +95,10 @@ class SecureSum:
     def add_input(self, masked: MaskedInput) -> None:
         """Round 2, MaskedInputCollection, from a site."""
         self._admit(Round.MASKED_INPUT, masked.session, masked.site, self._sealed, self._inputs)
-        if len(masked.vector) != 4 * len(self._sum):
-            raise self._wrong(masked.site, f"sent {len(masked.vector)} bytes where {4 * len(self._sum)} belong")
+        if len(masked.vector) != 4 * len(self.masked):
+            raise self._wrong(masked.site, f"sent {len(masked.vector)} bytes where {4 * len(self.masked)} belong")
         self._inputs[masked.site] = hashlib.sha256(masked.vector).digest()
-        self._sum += np.frombuffer(masked.vector, "<u4")
+        self.masked += np.frombuffer(masked.vector, "<u4")
 
     def survivors(self) -> Survivors:
         """Round 3, ConsistencyCheck, to each site whose input is in the sum (U3)."""
@@ -111,48 +114,32 @@ class SecureSum:
     def request(self) -> UnmaskRequest:
         """Round 4, Unmasking, to each site that signed (U4)."""
         self._close(Round.CONSISTENCY_CHECK, self._signatures, "signed one and the same list of survivors")
-        dropped = tuple(sorted(set(self._sealed) - set(self._inputs)))
-        return UnmaskRequest(self.session.id, dict(self._signatures), tuple(sorted(self._inputs)), dropped)
+        return UnmaskRequest(self.session.id, dict(self._signatures), tuple(sorted(self._inputs)), self._dropped)
 
     def add_reveal(self, reveal: Reveal) -> None:
         """Round 4, Unmasking, from a site."""
         self._admit(Round.UNMASKING, reveal.session, reveal.site, self._signatures, self._reveals)
         shares = [*reveal.seeds.values(), *reveal.keys.values()]
-        wanted = set(reveal.seeds) == set(self._inputs) and set(reveal.keys) == set(self._sealed) - set(self._inputs)
+        wanted = set(reveal.seeds) == set(self._inputs) and set(reveal.keys) == set(self._dropped)
         if not wanted or any(len(share) != SHARE_BYTES for share in shares):
             raise self._wrong(reveal.site, "revealed other shares than those that were asked for")
         self._reveals[reveal.site] = reveal
 
-    def total(self) -> Total:
-        """Round 4, Unmasking: take away all masks that are left, and read the sum.
-
-        Raises:
-            IntegrityError: the shares of a site do not give back the secret behind what it advertised.
-        """
+    def opened(self) -> Opened:
+        """Round 4, Unmasking: the secrets that take away all masks that are left of `masked`."""
         self._close(Round.UNMASKING, self._reveals, "revealed their shares")
-        survivors = sorted(self._inputs)
-        for survivor in survivors:
-            take_mask(self._sum, self._seed_of(survivor))
-        for dropped in sorted(set(self._sealed) - set(self._inputs)):
-            key = self._key_of(dropped)
-            for survivor in survivors:
-                seed = pair_seed(self.session, key, self._adverts[survivor].mask, (dropped, survivor))
-                take_pair_mask(self._sum, seed, survivor, dropped)
-        return self.session.quantiser.total(self._sum, tuple(survivors))
+        seeds = {survivor: self._secret(survivor, lambda reveal: reveal.seeds) for survivor in self._inputs}
+        keys = {dropped: self._secret(dropped, lambda reveal: reveal.keys) for dropped in self._dropped}
+        return Opened(tuple(self._adverts.values()), seeds, keys)
 
-    def _seed_of(self, survivor: int) -> bytes:
-        shares = {place: reveal.seeds[survivor] for place, reveal in self._reveals.items()}
-        seed = combine(shares, self.session.threshold)
-        if commitment(self.session, survivor, seed) != self._adverts[survivor].commitment:
-            raise self._bad_shares(survivor)
-        return seed
+    @property
+    def _dropped(self) -> tuple[int, ...]:
+        """Those whose masks are in the inputs of others, and who sent none."""
+        return tuple(sorted(set(self._sealed) - set(self._inputs)))
 
-    def _key_of(self, dropped: int) -> bytes:
-        shares = {place: reveal.keys[dropped] for place, reveal in self._reveals.items()}
-        key = combine(shares, self.session.threshold)
-        if public_of(key) != self._adverts[dropped].mask:
-            raise self._bad_shares(dropped)
-        return key
+    def _secret(self, owner: int, shares_of: Callable[[Reveal], ByPlace]) -> bytes:
+        shares = {place: shares_of(reveal)[owner] for place, reveal in self._reveals.items()}
+        return combine(shares, self.session.threshold)
 
     def _admit(self, now: Round, session: bytes, site: int, among: Collection[int], seen: Collection[int]) -> None:
         self.session.check(session)
@@ -172,9 +159,3 @@ class SecureSum:
 
     def _wrong(self, site: int, did: str) -> IntegrityError:
         return IntegrityError(f"{self.session.label}: '{self.session.site(site).name}' {did}")
-
-    def _bad_shares(self, owner: int) -> IntegrityError:
-        return IntegrityError(
-            f"{self.session.label}: the shares of '{self.session.site(owner).name}' do not give back what it "
-            "advertised; it or a site that revealed them sent a wrong one"
-        )

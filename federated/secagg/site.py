@@ -150,7 +150,9 @@ class SecureSite:
         verify_survivors(session, step.survivors, request.signatures)
         keys = {owner: step.shares[owner][:SHARE_BYTES] for owner in request.keys_of}
         seeds = {owner: step.shares[owner][SHARE_BYTES:] for owner in request.seeds_of}
-        after = _after(state, Revealed()).model_copy(update={"revealed": tuple(sorted(step.survivors))})
+        after = _after(state, Revealed(survivors=step.survivors)).model_copy(
+            update={"revealed": tuple(sorted(step.survivors))}
+        )
         return after, Reveal(session.id, self.place, seeds, keys)
 
     def _at(self, state: SiteState, step: type[Step]) -> Step:

@@ -79,9 +79,10 @@ class Signed(_Kept):
 
 
 class Revealed(_Kept):
-    """After round 4: nothing is left to reveal."""
+    """After round 4: nothing is left to reveal; the list stays, to be compared with the receipt."""
 
     done: Literal["revealed its shares"] = "revealed its shares"
+    survivors: dict[int, bytes]
 
 
 class SiteState(_Kept):
@@ -101,6 +102,11 @@ class SiteState(_Kept):
     sent: bytes = b""
     revealed: tuple[int, ...] = ()
     step: Annotated[Advertised | Shared | Masked | Signed | Revealed, Field(discriminator="done")]
+
+    @property
+    def listed(self) -> dict[int, bytes] | None:
+        """The list of survivors that this site signed in this attempt, if it signed one."""
+        return self.step.survivors if isinstance(self.step, Signed | Revealed) else None
 
     def pack(self) -> bytes:
         """JSON with secrets in it: seal it before it is written."""

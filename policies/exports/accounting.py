@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import date
 from itertools import groupby
@@ -14,10 +14,12 @@ from policies.exports.query import Filter, patients_of, purpose_of
 from policies.ledger import COHORT, Accountant, by_plan
 from policies.releases import Release, epsilon_text, from_details
 from policies.retention import keep_from, releases_of
+from policies.workspace import SERVER
 
 YEARS = 6  # 164.528(a)(1)
 _DAY = len("2026-01-31")
 _OF_A_COUNT = 0  # the round of a count of patients; the rounds of a plan begin at 1
+_SERVER = f"the server '{SERVER}' of the federation"  # gets every model update
 STATEMENT = "data of this patient may or may not have been part of it"  # 164.528(b)(4)(i)(F)
 
 
@@ -76,7 +78,7 @@ class _Released:
         return from_details(self.booked.details["release"])
 
 
-def accounting(entries: Sequence[Entry], patient: str, today: date, joined: str, accountant: Accountant) -> Accounting:
+def accounting(entries: Sequence[Entry], patient: str, today: date, accountant: Accountant) -> Accounting:
     """Every disclosure of the last six years that concerns a patient, or may concern the patient.
 
     A model update is computed from a whole cohort and is listed for each of its patients, by study, as the rule allows
@@ -84,8 +86,8 @@ def accounting(entries: Sequence[Entry], patient: str, today: date, joined: str,
     may have stayed in the hospital.
 
     Args:
+        entries: of a whole log, or those of it that name the patient or are about releases.
         patient: pseudonym.
-        joined: who received model updates.
 
     Raises:
         IntegrityError: a model update was released that nothing was booked for.
@@ -97,9 +99,19 @@ def accounting(entries: Sequence[Entry], patient: str, today: date, joined: str,
     rows = [row for row in told if row.first >= since]
     rows += [_opened(entry) for entry in recent if _left_care(entry)]
     left = [one for one in _released(releases_of(entries)) if one.entry.time >= since]
-    rows += _studies(left, joined, accountant)
+    rows += _studies(left, accountant)
     ordered = tuple(sorted(rows, key=lambda row: (row.first, row.entries)))
     return Accounting(patient, bool(named), ordered, _epsilon(left, accountant))
+
+
+def concluded(told: Accounting, log: str) -> Iterator[str]:
+    """What stands below the rows, in sentences."""
+    if told.epsilon:
+        yield f"all model updates and counts together: epsilon {told.epsilon}; what they tell overlaps, so it is no sum"
+    if not told.known:
+        yield f"no record of '{told.patient}' is in the log of {log}: compare the pseudonym with the records"
+    elif not told.rows:
+        yield "nothing that concerns this patient was disclosed in six years"
 
 
 def _direct(entry: Entry) -> Disclosure:
@@ -133,14 +145,14 @@ def _released(releases: Iterable[Entry]) -> list[_Released]:
     return found
 
 
-def _studies(released: Sequence[_Released], recipient: str, accountant: Accountant) -> list[Disclosure]:
+def _studies(released: Sequence[_Released], accountant: Accountant) -> list[Disclosure]:
     """The model updates of each plan, and the counts of patients before it."""
     rows = []
     for plan, group in groupby(sorted(released, key=_place), key=lambda one: one.entry.details["plan"]):
         series = list(group)
         what = "a noisy count of patients" if series[0].plan == COHORT else f"model updates of plan {plan[:16]}"
         entries = [one.entry for one in series]
-        rows.append(_row(entries, recipient, f"{what}; {STATEMENT}", Purpose.RESEARCH, _epsilon(series, accountant)))
+        rows.append(_row(entries, _SERVER, f"{what}; {STATEMENT}", Purpose.RESEARCH, _epsilon(series, accountant)))
     return rows
 
 

@@ -28,10 +28,10 @@ def to_csv(entries: Iterable[tuple[str, Entry]]) -> bytes:
         outcome, patients = meaning_of(entry.event).outcome, " ".join(patients_of(entry))
         facts = (entry.event, outcome, purpose_of(entry), patients, entry.session, entry.count)
         row = (log, entry.sequence, entry.time, entry.actor, *facts, canonical_json(entry.details).decode())
-        writer.writerow([_inert(str(cell)) for cell in row])
+        writer.writerow([inert(str(cell)) for cell in row])
     return stream.getvalue().encode()
 
 
-def _inert(cell: str) -> str:
+def inert(cell: str) -> str:
     """A cell that begins as a formula does gets an apostrophe before it, as OWASP advises."""
     return f"'{cell}" if cell.startswith(_BLANK) or cell.lstrip().startswith(_FORMULA) else cell

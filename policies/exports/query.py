@@ -126,13 +126,17 @@ def facts_of(details: Mapping[str, Any]) -> str:
     return ", ".join(f"{name} {_told(details[name])}" for name in (*first, *others) if details[name] not in ("", []))
 
 
+def short_hashes(text: str) -> str:
+    """A text in which of each hash the first 16 digits stand, as in `facts_of`."""
+    return _HASH.sub(lambda found: found[0][:_SHOWN_OF_A_HASH], text)
+
+
 def _told(value: Any) -> str:
     if isinstance(value, list):
         return " ".join(map(_told, value))
     if isinstance(value, Mapping):
         return f"({', '.join(f'{name} {_told(part)}' for name, part in sorted(value.items()))})"
-    text = value if isinstance(value, str) else canonical_json(value).decode()
-    return _HASH.sub(lambda found: found[0][:_SHOWN_OF_A_HASH], text)
+    return short_hashes(value if isinstance(value, str) else canonical_json(value).decode())
 
 
 def _check_text(typed: str) -> None:

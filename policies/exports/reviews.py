@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import json
 import random
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from typing import TypeVar
 
+from policies.auditindex import Hit
 from policies.errors import InputError
 from policies.events import Entry, Event
 from policies.exports.query import Filter, in_words
 from policies.files import canonical_json
 from policies.guard import Server, Site
-from policies.logview import look
+from policies.logview import LogView
 
+Drawn = TypeVar("Drawn", Entry, Hit)
 LONGEST_FINDING = 2000
 _CONTEXT = "log.reviewed"
 
@@ -38,8 +41,8 @@ class LogReview:
     finding: str
 
 
-def draw(entries: Sequence[Entry], most: int) -> list[Entry]:
-    """Some entries by chance, from the operating system's generator, in order.
+def draw(entries: Sequence[Drawn], most: int) -> list[Drawn]:
+    """Some entries, or places of entries, by chance, from the operating system's generator, in order.
 
     Raises:
         InputError: there is none to draw from.
@@ -69,11 +72,10 @@ def sign_off(holder: Server | Site, asked: Filter, found: int, drawn: Sequence[E
     )
 
 
-def reviews_of(holder: Server | Site) -> list[LogReview]:
-    """Every review of a log, the oldest first; raises IntegrityError where one was altered."""
-    view = look(holder.home.audit, holder.keys.public)
+def reviews_of(holder: Server | Site, view: LogView, entries: Iterable[Entry]) -> list[LogReview]:
+    """The reviews among entries of a log; raises IntegrityError where one was altered."""
     reviews = []
-    for entry in (one for one in view.entries() if one.event is Event.LOG_REVIEWED):
+    for entry in (one for one in entries if one.event is Event.LOG_REVIEWED):
         typed = json.loads(holder.keys.unseal(view.sealed(entry), _CONTEXT))
         query, sample = in_words(typed["query"]), tuple(entry.details["sample"])
         reviews.append(

@@ -18,6 +18,7 @@ import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
+from policies.database import there
 from policies.errors import BudgetError, IntegrityError
 from policies.events import Entry, Event
 from policies.files import storage_errors
@@ -61,7 +62,7 @@ def check_bookings(home: SiteHome, key: PublicKey) -> None:
     lost = sum(number not in after or said != _said(after[number]) for number, said in logged.items())
     if lost:
         raise IntegrityError(
-            f"{home.ledger}: lacks {lost} bookings that the audit log holds, so nothing is trained",
+            f"the ledger of '{home.name}' lacks {lost} bookings that the audit log holds, so nothing is trained",
             "Restore the ledger from the backup that belongs to this log.",
         )
     unlogged = sum(booking.state is State.SPENT and booking.id not in logged for booking in before)
@@ -158,7 +159,8 @@ def _refund(site: Site, ledger: Ledger, booking: Booking, reason: str) -> None:
 
 
 def _bookings(home: SiteHome) -> list[Booking]:
-    return Ledger(home.ledger_url, epsilon, epsilon=0.0, delta=1.0).bookings() if home.ledger.exists() else []
+    url = home.ledger_url
+    return Ledger(url, epsilon, epsilon=0.0, delta=1.0).bookings() if there(url) else []
 
 
 def _spent_by(releases: Sequence[Entry]) -> dict[int | None, tuple[object, ...]]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterable, Mapping
+from collections.abc import Container, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,10 +15,12 @@ from policies.sealing import key_id
 from privacy.vault.database import Database
 from privacy.vault.sealing import seal, sealing_key, unseal
 
+FEEDBACK = "feedback/"  # begins the name of what somebody said of a patient's notes: kept with them, and none of them
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS keys (patient TEXT PRIMARY KEY, wrapping TEXT NOT NULL, wrapped BLOB NOT NULL);
 CREATE TABLE IF NOT EXISTS originals
     (patient TEXT NOT NULL, record TEXT NOT NULL, sealed BLOB NOT NULL, PRIMARY KEY (patient, record));
+CREATE VIEW IF NOT EXISTS records AS SELECT patient, record FROM originals WHERE record NOT GLOB 'feedback/*';
 """
 
 
@@ -95,10 +97,43 @@ class Vault:
             return sealing_key(self._key(rows, patient))
 
     def kept(self) -> list[tuple[str, str]]:
-        """Every (patient, record) that can still be read, in order."""
+        """Every (patient, record) that can still be read, in order; feedback is no record."""
         with self._database.reading() as rows:
-            found = rows.execute("SELECT patient, record FROM originals JOIN keys USING (patient) ORDER BY 1, 2")
+            found = rows.execute("SELECT patient, record FROM records JOIN keys USING (patient) ORDER BY 1, 2")
             return [(patient, record) for patient, record in found]
+
+    def names(self, patient: str) -> list[str]:
+        """The names of all that can be read of one patient, feedback as well, in order."""
+        with self._database.reading() as rows:
+            kept = "SELECT record FROM originals JOIN keys USING (patient) WHERE patient = ? ORDER BY 1"
+            return [record for (record,) in rows.execute(kept, (patient,))]
+
+    def counts(self) -> dict[str, int]:
+        """How many records each patient has, beside the one that says who the patient is."""
+        counted = (
+            "SELECT patient, sum(record IS NOT NULL AND record != patient) FROM keys LEFT JOIN records USING (patient) "
+            "GROUP BY patient"
+        )
+        with self._database.reading() as rows:
+            return dict(rows.execute(counted))
+
+    def selves(self, without: Container[str] = ()) -> dict[str, bytes]:
+        """Who each patient is, of all at once; raises IntegrityError as `get`.
+
+        Args:
+            without: patients who are left sealed.
+        """
+        kept = (
+            "SELECT patient, wrapping, wrapped, sealed FROM keys JOIN originals USING (patient) WHERE record = patient"
+        )
+        with self._database.reading() as rows:
+            found = [row for row in rows.execute(kept) if row[0] not in without]
+        opened = {}
+        for patient, wrapping, wrapped, sealed in found:
+            self._refuse_other(wrapping)
+            key = self._open(self._kek, wrapped, f"{wrapping}\0{patient}")
+            opened[patient] = self._open(key, sealed, f"{patient}\0{patient}")
+        return opened
 
     def patients(self) -> list[str]:
         """Every patient who has a key, in order."""

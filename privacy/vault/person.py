@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Container, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -32,7 +32,15 @@ def person_of(vault: Vault, patient: str) -> Person:
     Raises:
         IntegrityError: the patient was erased, or was never in this vault.
     """
-    known = json.loads(vault.get(patient, patient))
+    return _person(json.loads(vault.get(patient, patient)))
+
+
+def people_of(vault: Vault, without: Container[str] = ()) -> dict[str, Person]:
+    """The people behind all pseudonyms of a vault but these; raises IntegrityError where one was altered."""
+    return {patient: _person(json.loads(known)) for patient, known in vault.selves(without).items()}
+
+
+def _person(known: Mapping[str, Any]) -> Person:
     return Person(
         next(_joined(known, "name", "given", "family"), ""),
         str(known.get("birthDate", "")),

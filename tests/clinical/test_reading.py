@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -9,6 +12,7 @@ from hypothesis import strategies as st
 from clinical.entities.component import TaggedEntities
 from clinical.extraction import read_note
 from clinical.reading import load_pipeline, read_with_tagger
+from clinical.sectioning import reader
 from privacy.text.spans import Span as Identifier
 from tests.clinical.entities.given import Given
 
@@ -46,6 +50,25 @@ def test_a_relation_goes_with_its_mention() -> None:
     text = "Zorbel 5 mg daily."
     assert any(own.head_start == 0 for own in read_with_tagger(text).relations)
     assert read_with_tagger(text, [Identifier(0, 6, "NAME", "test", 1.0)]).relations == ()
+
+
+@pytest.mark.usefixtures("tagged")
+@pytest.mark.parametrize("label", ["fam/sochx", "allergy", "pastmedicalhx"])
+def test_a_label_that_is_read_from_the_text_changes_no_mention(monkeypatch: pytest.MonkeyPatch, label: str) -> None:
+    text = "# Gout\nDiabetes. Zorbel. Takes aspirin 81 mg daily.\nPMH: asthma"
+    before = read_with_tagger(text)
+    monkeypatch.setattr(reader, "label_texts", lambda texts: [label] * len(texts))
+    after = read_with_tagger(text)
+    assert [own.label for own in after.sections] == [label, "pastmedicalhx"]
+    assert (after.mentions, after.relations) == (before.mentions, before.relations)
+    assert (after.mentions[0].concept, after.mentions[0].assertion.status) == ("gout", "present")
+
+
+def test_a_start_brings_neither_torch_nor_transformers() -> None:
+    program = "import sys; from clinical.reading import load_pipeline; load_pipeline(); print(*sys.modules)"
+    loaded = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True).stdout.split()
+    assert "spacy" in loaded
+    assert not {"torch", "transformers"} & {*loaded}
 
 
 @settings(deadline=None, max_examples=25)

@@ -7,9 +7,13 @@ import shutil
 
 import pytest
 from safetensors.numpy import save
+from streamlit.runtime.context import ContextProxy
 from typer.testing import CliRunner
 
 from clinical.deid import Options, deidentify_source
+from clinical.gateway import list_notes
+from dashboard.signin import COOKIE, sessions
+from dashboard.view.visit import choices
 from federated.plan import Plan, SiteShare
 from policies.events import Event
 from policies.files import canonical_json, write_whole
@@ -20,7 +24,9 @@ from policies.workspace import WORKSPACE_VARIABLE, Workspace
 from privacy.encoders import DEFAULT_ENCODER, find_encoder
 from privacy.training.budget import one_training, spending
 from privacy.training.randomness import CHACHA20
+from privacy.vault.originals import Vault
 from tests.clinical.exports import document, patient, write_export
+from tests.dashboard.running import started
 
 CANARY = "Zebulon"
 HOSTILE = "<script>zz(1)</script> **bold** $x^2$ :red[x] <img src=x onerror=zz(2)> & done"
@@ -56,7 +62,8 @@ def _train(site, server, plan):
             server.home.run(plan.digest) / "rounds.ndjson": {
                 "round": number,
                 "seconds": seconds,
-                "bytes_per_site": 9000,
+                "received": {"north": 9000},
+                "sites": ["north"],
             },
         }
         for path, row in rows.items():
@@ -110,6 +117,47 @@ def workspace(made_once, tmp_path, monkeypatch):
 @pytest.fixture
 def site(workspace):
     return open_site(workspace, "north")
+
+
+@pytest.fixture(autouse=True)
+def no_cookie(monkeypatch):
+    """AppTest has no browser, and answers with a mock when asked for its cookies."""
+    monkeypatch.setattr(ContextProxy, "cookies", {})
+
+
+@pytest.fixture
+def signed_in(monkeypatch):
+    """Begins a real session, with its choice, of which AppTest's browser has the cookie; gives the token."""
+
+    def begin(role=None, purpose=None, account=None, site="north"):
+        place, account = Workspace.find(), account or account_name()
+        kept = sessions(place)
+        token = kept.begin(account)
+        if role:
+            open_to = [own for own in choices(place, kept.find(token)) if own.role == role and own.site == site]
+            kept.choose(token, next(own for own in open_to if purpose in (None, own.purpose)))
+        monkeypatch.setattr(ContextProxy, "cookies", {COOKIE: token})
+        return token
+
+    return begin
+
+
+@pytest.fixture
+def at(signed_in):
+    """A page as whoever has a role meets it."""
+
+    def open_(role, page=None, **chosen):
+        signed_in(role, **chosen)
+        return started(page)
+
+    return open_
+
+
+@pytest.fixture
+def canary_note(site):
+    """Pseudonyms of the note with the canary."""
+    vault = Vault(site.home.vault, site.keys.wrapping)
+    return next((p, r) for p, r in list_notes(site) if vault.get(p, r).decode() == NOTE)
 
 
 @pytest.fixture

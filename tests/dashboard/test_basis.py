@@ -7,8 +7,8 @@ import pytest
 from clinical.diagnosis import Evidence, Extraction, NotAsked, Standing, Suggestion
 from clinical.extraction import read_note
 from clinical.output import as_data
-from dashboard import plots
 from dashboard.commands.extract import show
+from dashboard.drawing.note import note_view
 
 TEXT = "Leg <b>swelling</b> for days. Denies fever."
 LEG, FEVER = (0, 29), (37, 42)
@@ -64,19 +64,20 @@ def test_json_holds_the_words_and_what_it_is_for() -> None:
 
 
 def test_the_page_shows_the_same_escaped() -> None:
-    html = plots.note_view(TEXT, found()).conditions
-    assert "<blockquote><b>Leg</b> &lt;b&gt;<b>swelling</b>&lt;/b&gt; for days.</blockquote>" in html
-    assert "<h4>Against</h4><blockquote>fever <small>(Denies)</small></blockquote>" in html
+    html = note_view(TEXT, found()).conditions
+    assert "<b>Leg</b> &lt;b&gt;<b>swelling</b>&lt;/b&gt; for days." in html and "<b>swelling</b></b>" not in html
+    assert (
+        "<h4>Against</h4>" in html
+        and "fever" in html.split("<h4>Against</h4>")[1]
+        and "<small>(Denies)</small>" in html
+    )
     assert "<li>orthopnea: if present, this would rank first</li><li>dyspnea</li>" in html
     assert 'aria-label="probability"' in html
     assert "among: Heart &lt;failure&gt;, COPD." in html
 
 
 def test_the_page_says_refusals_and_shares() -> None:
-    assert (
-        "<p>No suggestion: too short.</p>"
-        in plots.note_view(TEXT, found(suggestions=(), refusal="too short")).conditions
-    )
+    assert "No suggestion: too short.</p>" in note_view(TEXT, found(suggestions=(), refusal="too short")).conditions
     bare = Suggestion("x", "x", 0.5, (Evidence(*LEG, 1.0),))
-    html = plots.note_view(TEXT, found(suggestions=(bare,), standing=None, caution="not calibrated")).conditions
-    assert "<p>Not calibrated.</p>" in html and 'aria-label="share among the labels"' in html
+    html = note_view(TEXT, found(suggestions=(bare,), standing=None, caution="not calibrated")).conditions
+    assert "Not calibrated.</p>" in html and 'aria-label="share among the labels"' in html

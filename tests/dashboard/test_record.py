@@ -41,6 +41,12 @@ def test_an_answer_is_a_quotation_of_the_note(confide, site, patient):
     assert "Denies chest pain" in shown and quotation["record"] in shown
 
 
+def test_a_list_is_answered_by_rules(confide, patient):
+    shown = confide("ask", patient, "What medication does she take?", "Does she smoke?")
+    assert "furosemide" in shown and "(by rules)" in shown
+    assert shown.endswith("not stated (by rules)\n")
+
+
 def test_the_log_has_counts_and_no_question(confide, events, site, patient):
     confide("ask", patient, "Was there a zebrafish?")
     (logged,) = events(Event.NOTE_EXTRACTED)
@@ -53,12 +59,15 @@ def test_a_file_can_be_asked(confide, tmp_path, events):
     note.write_text("HPI: She denies fever. She has had a cough for three days.\n")
     (answer,) = json.loads(confide("ask", "--note", str(note), "Does she have a fever?", "--json"))
     assert answer["quotation"]["record"] == "note.txt" and answer["status"] == "negated"
-    assert events(Event.NOTE_EXTRACTED)[0]["source"] == "command line"
+    assert events(Event.NOTE_EXTRACTED)[0]["source"] == "one note"
 
 
 def test_a_summary_has_its_parts_and_quotes(confide, patient):
     shown = confide("summary", patient)
-    assert all(f"{part}\n" in shown for part in ("problems", "medications", "results", "open", "timeline"))
+    assert all(
+        f"{part}\n" in shown
+        for part in ("complaints in the newest note", "problems", "medications", "results", "open", "timeline")
+    )
     assert "hypertension: historical" in shown and "furosemide" in shown
     data = json.loads(confide("summary", patient, "--json"))
     assert data["notes"] == 1 and {own["concept"] for own in data["medications"]} == {"furosemide"}

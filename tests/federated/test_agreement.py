@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import pytest
 from flwr.app import RecordDict
 
 import federated.agreement
 from federated.agreement import Agreement
-from federated.messages import Fields, pack_fields
+from federated.exchange import Read
+from federated.messages import Fields, pack_fields, unpack_fields
 from federated.plan import Plan
 from policies.errors import TrainingError
 from policies.guard import open_server
@@ -20,16 +22,15 @@ from policies.workspace import Workspace
 class Answers:
     """An exchange whose sites answer each question with the next of their answers, and the last for ever."""
 
-    def __init__(self, **answers: list[Fields | None]) -> None:
+    def __init__(self, **answers: list[Fields | RecordDict | None]) -> None:
         self._answers, self.asked = answers, 0
 
-    def ask(self, kind: str, contents: Mapping[str, RecordDict], *_: object) -> dict[str, RecordDict | None]:
+    def ask(self, kind: str, contents: Mapping[str, RecordDict], seconds: float, read: Read[Any], *_: object) -> None:
         self.asked += 1
-        found = {}
-        for name in contents:
+        for name, content in contents.items():
             one = self._answers[name].pop(0) if len(self._answers[name]) > 1 else self._answers[name][0]
-            found[name] = None if one is None else pack_fields("0" * 64, one)
-        return found
+            about = unpack_fields(content)[0]
+            read(name, None if one is None else one if isinstance(one, RecordDict) else pack_fields(about, one))
 
 
 @pytest.fixture(autouse=True)
@@ -71,3 +72,24 @@ def test_who_refuses_to_the_end_is_in_the_error(workspace: Workspace, plan: Plan
 def test_an_answer_that_is_no_count_is_not_kept(workspace: Workspace, plan: Plan, answer: Fields) -> None:
     exchange = Answers(north=[answer, {"patients": 40}], river=[{"patients": 30}], summit=[{"patients": 20}])
     assert counted(workspace, plan, exchange)[1] == {"north": 40, "river": 30, "summit": 20}
+
+
+BAD = [{}, {"approved": b"1"}, {"approved": 2}, RecordDict({}), pack_fields("cd" * 32, {"approved": 1})]
+
+
+@pytest.mark.parametrize("answer", BAD, ids=["nothing", "bytes", "two", "no fields", "another plan"])
+def test_an_answer_that_is_no_approval_is_its_sites_fault_alone(workspace: Workspace, plan: Plan, answer: Any) -> None:
+    said, yes = list[str](), {"approved": 1}
+    exchange = Answers(north=[{}, answer, yes], river=[{}, yes], summit=[{}, yes])
+    agreement = Agreement(
+        open_server(workspace),
+        exchange,  # type: ignore[arg-type]
+        60,
+        lambda what, sites: said.append(f"{', '.join(sites)} to {what}"),
+    )
+    agreement.approvals(plan)
+    assert exchange.asked == 3  # proposed, asked, and north once more
+    assert [line for line in said if "refuses" in line] == [
+        f"north to approve plan {plan.digest[:16]}; it refuses (another version of Confide, or a fault), and "
+        "'confide site status' there says why"
+    ]

@@ -9,7 +9,7 @@ import pytest
 from flwr.app import RecordDict
 
 from federated.asking import Asking, Refused, read_fields
-from federated.exchange import Exchange, Settled
+from federated.exchange import Exchange, Read, Settled
 from federated.messages import pack_fields
 from policies.errors import IntegrityError
 
@@ -24,20 +24,20 @@ class Sites:
     def __init__(self, *answers: tuple[str, RecordDict | None], busy: tuple[str, ...] = ()) -> None:
         self.answers, self.busy, self.heard = answers, busy, list[str]()
 
-    def ask(self, kind: str, contents: Mapping[str, RecordDict], seconds: float, settled: Settled) -> dict[str, Any]:
-        found = dict[str, RecordDict | None]()
+    def ask(
+        self, kind: str, contents: Mapping[str, RecordDict], seconds: float, read: Read[Any], settled: Settled
+    ) -> None:
         for name, content in self.answers:
-            found[name] = content
+            read(name, content)
             self.heard.append(name)
-            if settled(found, {*found, *self.busy}):
+            if settled(self.heard, {*self.heard, *self.busy}):
                 break
-        return found
 
 
 def ask(sites: Sites, wrong: list[str], enough: int = 2) -> Any:
     contents = {name: pack_fields(PLAN, {}) for name in NAMES}
     asking = Asking(cast(Exchange, sites), wrong.append)
-    return asking.ask("query.x", contents, lambda one: read_fields(one, PLAN), seconds=1, enough=enough)
+    return asking.ask("query.x", contents, lambda name, one: read_fields(one, PLAN), seconds=1, enough=enough)
 
 
 def test_a_refusal_is_not_among_those_that_are_enough() -> None:
@@ -86,3 +86,15 @@ def test_a_refusal_is_one_whatever_plan_it_names() -> None:
         read_fields(pack_fields("00" * 32, {"refusal": 1}), PLAN)
     with pytest.raises(IntegrityError):
         read_fields(pack_fields("00" * 32, {}), PLAN)
+
+
+def test_whatever_an_answer_leads_to_costs_its_site_alone() -> None:
+    def read(name: str, content: RecordDict) -> int:
+        return int(read_fields(content, PLAN)["a"])
+
+    wrong = list[str]()
+    sites = Sites(("north", pack_fields(PLAN, {})), ("river", GOOD), busy=NAMES)
+    asking = Asking(cast(Exchange, sites), wrong.append)
+    answers = asking.ask("query.x", dict.fromkeys(NAMES, GOOD), read, seconds=1, enough=0)
+    assert (answers.given, list(answers.faults)) == ({"river": 1}, ["north"])
+    assert wrong == ["x: 'north': gave an answer that cannot be read (KeyError)"]

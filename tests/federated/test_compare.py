@@ -9,12 +9,12 @@ import numpy as np
 import pytest
 
 from clinical.classifier import PatientStates, patient_states, trained_weights
-from clinical.dataset import read_dataset
+from clinical.dataset import Dataset, LabelledNote, read_dataset
 from clinical.encoder import Classifier
 from federated import step
 from federated.aggregation import Weights
 from federated.cohort import label_rule
-from federated.compare import PLAIN_EPOCHS, Comparison, States
+from federated.compare import PLAIN_EPOCHS, Comparison, States, states_in_use
 from federated.plan import Plan
 from federated.site_round import plan_classifier
 from privacy.training.dpsgd import StepSettings, private_gradient
@@ -87,3 +87,15 @@ def test_every_row_is_scored_on_the_same_notes(parts: Parts, classifier: Classif
     comparison.pooled(everyone(states), start, lambda: None)
     again = comparison.row("a", start, "-", 0.0)
     assert first == again
+
+
+def test_what_a_note_denies_is_not_scored(plan: Plan, classifier: Classifier) -> None:
+    texts = ("He denies cough. He has a fever.", "He denies wheezing. He has a fever.", "He has a cough and a fever.")
+    rule = label_rule(plan)
+    label = frozenset(rule.labels[:1])
+    data = Dataset({str(n): (LabelledNote("r", text, label),) for n, text in enumerate(texts)}, rule)
+    one, other, present = states_in_use(data, classifier).values()
+    assert np.array_equal(one.states, other.states) and not np.array_equal(one.states, present.states)
+    read = patient_states(data, classifier)
+    assert not np.array_equal(read["0"].states, read["1"].states)  # as they are trained on
+    assert np.array_equal(one.targets, read["0"].targets)

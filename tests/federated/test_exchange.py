@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import weakref
 from collections.abc import Collection, Iterable
 from uuid import uuid4
 
+import httpx
 import pytest
 from flwr.app import Error, Message, RecordDict
 
@@ -47,8 +49,11 @@ def ask(grid: Grid, times: list[dict[str, Node]], seconds: float = 5, settled: S
     """Nodes are there as in `times`, the last of which goes on."""
     exchange = Exchange(grid, lambda _: times.pop(0) if len(times) > 1 else times[0])  # type: ignore[arg-type]
     contents: dict[str, RecordDict] = {name: pack_fields(PLAN, {}) for name in ("north", "river")}
-    answers = exchange.ask("query.standing", contents, seconds, settled)
-    return {name: unpack_fields(content)[1]["node"] for name, content in answers.items() if content is not None}
+    return exchange.ask("query.standing", contents, seconds, node_in, settled)
+
+
+def node_in(name: str, content: RecordDict | None) -> int:
+    return -1 if content is None else unpack_fields(content)[1]["node"]
 
 
 def test_answers_are_by_the_name_of_the_node_and_not_by_their_order() -> None:
@@ -91,3 +96,64 @@ def test_who_is_not_there_is_waited_for_until_the_deadline_or_until_who_asks_has
 
     assert ask(Grid(), [{}, there], seconds=60, settled=enough) == {"north": 1}
     assert told == [(set(), set()), ({"north"}, {"north"})]
+
+
+def test_a_node_whose_process_was_killed_is_asked_again_after_a_pause(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(federated.exchange, "RETRY_S", 0.4)
+    grid = Grid(lost=[1] * 100)
+    assert ask(grid, [{"north": Node(1)}], seconds=1.5) == {}
+    assert 3 <= len(grid.pushed) <= 5  # and not once in each pass
+
+
+@pytest.mark.parametrize("error", [ValueError("no message"), KeyError("no such type")])
+def test_bytes_of_one_site_that_are_no_message_cost_that_site_alone(error: Exception) -> None:
+    class Garbage(Grid):
+        def pull_messages(self, ids: Iterable[str]) -> list[Message]:
+            found = super().pull_messages(ids)
+            if any(reply.metadata.src_node_id == 1 for reply in found):
+                raise error
+            return found
+
+    assert ask(Garbage(), [{"north": Node(1), "river": Node(2)}]) == {"north": -1, "river": 2}
+
+
+def test_an_answer_is_of_the_site_that_was_asked_whatever_it_says_of_itself() -> None:
+    class Forged(Grid):
+        def pull_messages(self, ids: Iterable[str]) -> list[Message]:
+            found = super().pull_messages(ids)
+            for reply in found:
+                reply.metadata.__dict__["_reply_to_message_id"] = uuid4().hex
+            self.replies = [reply for reply in self.replies if reply not in found]
+            return found
+
+    assert ask(Forged(), [{"north": Node(1), "river": Node(2)}]) == {"north": 1, "river": 2}
+
+
+def test_a_superlink_that_is_away_is_no_fault_of_a_site() -> None:
+    class Away(Grid):
+        def pull_messages(self, ids: Iterable[str]) -> list[Message]:
+            raise httpx.ConnectError("gone")
+
+    with pytest.raises(httpx.ConnectError):
+        ask(Away(), [{"north": Node(1)}])
+
+
+def test_an_answer_is_gone_when_it_was_read() -> None:
+    class Handing(Grid):
+        def pull_messages(self, ids: Iterable[str]) -> list[Message]:
+            found = super().pull_messages(ids)
+            self.replies = [reply for reply in self.replies if reply not in found]
+            return found
+
+    held = list[weakref.ref[RecordDict]]()
+
+    def mark(name: str, content: RecordDict | None) -> bool:
+        assert content is not None
+        assert [one() for one in held] == [None] * len(held)
+        held.append(weakref.ref(content))
+        return True
+
+    nodes = {f"site{number}": Node(number) for number in range(5)}
+    exchange = Exchange(Handing(), lambda _: nodes)  # type: ignore[arg-type]
+    contents: dict[str, RecordDict] = {name: pack_fields(PLAN, {}) for name in nodes}
+    assert exchange.ask("query.mask", contents, 5, mark) == dict.fromkeys(nodes, True)

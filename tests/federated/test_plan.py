@@ -187,6 +187,18 @@ def test_words_say_what_a_hospital_agrees_to() -> None:
         made().in_words("summit")
 
 
+def test_words_name_the_labels_their_titles_and_the_codes_behind_them() -> None:
+    few = made(labels=("a", "b"), label_titles={"b": "both lungs"}, label_mapping={"x1": "a"}).in_words("river")
+    assert "Labels: a, b (both lungs).\n" in few
+    assert "Codes that count as one of them: x1 as a.\n" in few
+    labels = tuple(f"label{number:02}" for number in range(30))
+    many = made(labels=labels, label_mapping={f"x{label}": label for label in labels}).in_words("river")
+    assert many.count("label11") == 3
+    assert "label12" not in many
+    assert many.count(" and 18 more.") == 2
+    assert "Codes that count" not in made(label_mapping={}).in_words("river")
+
+
 @pytest.mark.parametrize(
     ("text", "said"),
     [("{", "no JSON"), ("[]", "no plan of this version"), ('{"study": ""}', "study.*rounds|rounds.*study")],

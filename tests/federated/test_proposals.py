@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+from typing import Any
+
 import pytest
 
+import federated.proposals
 from federated.approval import approve, in_force, mark_prepared
 from federated.parties import SIMULATED_SITES
 from federated.plan import Plan
 from federated.proposals import count_for, is_approved, keep_proposal, offer, proposed, write_proposal
 from policies.audit import read_entries
-from policies.errors import ConfideError, InputError, IntegrityError, TrainingError
+from policies.errors import ConfideError, InputError, IntegrityError, StorageError, TrainingError
 from policies.events import Event
-from policies.guard import Server, Site, open_server
+from policies.guard import Guard, Server, Site, open_server
 from policies.workspace import WORKSPACE_VARIABLE, Workspace
 from privacy.training.budget import open_ledger
 from tests.federated.hospitals import SITES, hospital, plan_for, set_policy
@@ -93,6 +97,38 @@ def test_a_plan_is_not_called_approved_before_its_cohort_is_prepared_for_that_ap
     set_policy(workspace, most_rounds=50)
     approve(hospital(workspace), plan, workspace.deidentified("north"))
     assert not is_approved(hospital(workspace), plan.digest)  # the cache is the earlier approval's
+
+
+def test_what_cannot_be_logged_is_not_in_force(
+    workspace: Workspace, site: Site, plan: Plan, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    record = Guard.record
+
+    def full(guard: Guard, event: Event, **details: Any) -> None:
+        if event in (Event.PLAN_APPROVED, Event.COHORT_OFFERED):
+            raise StorageError("the disk is full")
+        record(guard, event, **details)
+
+    monkeypatch.setattr(Guard, "record", full)
+    for act in (lambda: approve(site, plan, workspace.deidentified("north")), lambda: offer(site, Path("deid"), 1)):
+        with pytest.raises(StorageError):
+            act()
+    assert not site.home.plan(plan.digest).exists()
+    assert not site.home.offer.exists()
+
+
+def test_a_server_fills_no_disk_with_proposals(
+    server: Server, site: Site, encoder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(federated.proposals, "MOST_PROPOSALS", 3)
+    plans = [plan_for(encoder, seed=seed) for seed in range(5)]
+    for plan in plans:
+        keep_proposal(site, plan.digest, write_proposal(server.keys, plan))
+    assert {path.stem for path in site.home.proposals.iterdir()} == {plan.digest for plan in plans[2:]}
+    document = write_proposal(server.keys, plans[0])
+    monkeypatch.setattr(federated.proposals, "LARGEST_PROPOSAL", len(document) - 1)
+    with pytest.raises(TrainingError, match="bytes; at most"):
+        keep_proposal(site, plans[0].digest, document)
 
 
 def test_a_plan_approved_under_another_version_is_not_approved_now(

@@ -80,7 +80,7 @@ def test_sensitivity_is_of_weights_by_size_the_same_everywhere_and_of_uniform_on
         sites = tuple(
             SiteShare(name=n, patients=p, weight=w) for n, p, w in zip("ab", (100, 300), weights, strict=True)
         )
-        return [sensitivity(plan(sites=sites), site, 10) for site in "ab"]
+        return list(sensitivity(plan(sites=sites), ["a", "b"], 10).values())
 
     assert by(["0.25", "0.75"]) == pytest.approx([0.5 / (0.8 * 400)] * 2)
     assert by(["0.5", "0.5"]) == pytest.approx([0.5 * 0.5 / 80, 0.5 * 0.5 / 240])

@@ -20,14 +20,19 @@ ROAD = ("view_training", "view_models", "view_budget")
 PERMITTED = {
     (role, Action(action), purpose): rule
     for role, rule, actions, purposes in [
-        (DOCTOR, "clinician-treats", ("extract", "view_note"), [Purpose.TREATMENT]),
+        (DOCTOR, "clinician-treats", ("extract", "view_note", "correct"), [Purpose.TREATMENT]),
         (DOCTOR, "clinician-breaks-the-glass", ("break_glass",), [Purpose.TREATMENT]),
-        (IT, "it-runs-the-road", ("deidentify", "manage_keys", "choose_model", *ROAD), [Purpose.OPERATIONS]),
+        (
+            IT,
+            "it-runs-the-road",
+            ("deidentify", "manage_keys", "manage_accounts", "choose_model", "view_policy", *ROAD),
+            [Purpose.OPERATIONS],
+        ),
         (IT, "it-trains-for-research", ("train", "sign_model", "evaluate"), [Purpose.RESEARCH]),
         (
             OFFICER,
             "officer-examines",
-            ("view_audit", "export_audit", "prune_audit", "review_break_glass", *ROAD),
+            ("view_audit", "export_audit", "prune_audit", "review_break_glass", "view_policy", *ROAD),
             [Purpose.OPERATIONS],
         ),
         (DOCTOR, "care-and-officers-ask-for-names", ("request_reidentification", "reidentify"), CARE),
@@ -38,11 +43,11 @@ PERMITTED = {
         (OFFICER, "review-of-what-is-left", ("review",), [Purpose.OPERATIONS]),
         (OFFICER, "officer-certifies", ("draw_review", "certify"), [Purpose.OPERATIONS]),
         (OFFICER, "officer-records", ("record_consent", "record_disclosure"), [Purpose.OPERATIONS]),
-        (STEWARD, "steward-approves-plans", ("approve_plan",), [Purpose.RESEARCH]),
+        (STEWARD, "steward-approves-plans", ("approve_plan", "view_training", "view_budget"), [Purpose.RESEARCH]),
         (
             STEWARD,
             "steward-keeps-the-data",
-            ("deidentify", "draw_review", "record_consent", *ROAD),
+            ("deidentify", "draw_review", "record_consent", "view_policy", *ROAD),
             [Purpose.OPERATIONS],
         ),
         (RESEARCHER, "researcher-studies", ("train", "evaluate", *ROAD), [Purpose.RESEARCH]),

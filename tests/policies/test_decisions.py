@@ -32,7 +32,7 @@ def without(rule: str) -> Access:
 
 def test_what_a_clinician_may_is_said_with_purpose_and_limits() -> None:
     (line,) = [line for line in explain([Role.CLINICIAN], installed_access()) if "note and name" in line]
-    assert line.startswith("for treatment of the patient (TREAT): have facts read out of a note and read")
+    assert line.startswith("for treatment of the patient (TREAT): have facts read out of a note, read")
     assert line.endswith("; not where the patient refused that, unless the glass is broken")
     (line,) = [line for line in explain([Role.COMPLIANCE_OFFICER], installed_access()) if "broke the glass" in line]
     assert line.endswith("; not about an own request")

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-import sqlite3
 import subprocess
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
+import sqlalchemy as sql
 
-from policies import ledger as module
+from policies import database as module
+from policies.database import Database, url_of
 from policies.errors import BudgetError, IntegrityError, StorageError
 from policies.ledger import COHORT, SCHEMA_VERSION, Ledger, State, by_plan
 from policies.releases import GaussianRelease, PoissonSampled, Release
@@ -46,8 +47,8 @@ PROGRAM = """if True:
 
 
 @pytest.fixture
-def url(tmp_path: Path) -> str:
-    return f"sqlite:///{tmp_path / 'ledger.sqlite'}"
+def url(tmp_path: Path, backend: str) -> str:
+    return url_of("north/ledger", tmp_path / "ledger.sqlite")
 
 
 def opened(url: str, epsilon: float = 3.0) -> Ledger:
@@ -198,12 +199,11 @@ def test_what_was_booked_survives_a_kill(url: str, start: Callable[..., subproce
 
 
 def test_a_booking_that_waits_too_long_is_a_storage_error(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "_PATIENCE", 0.05)
+    monkeypatch.setattr(module, "_PATIENCE_S", 0.05)
+    module._engine.cache_clear()
     ledger = opened(url)
-    with sqlite3.connect(url.removeprefix("sqlite:///")) as other:
-        other.execute("BEGIN IMMEDIATE")
-        with pytest.raises(StorageError, match="locked"):
-            ledger.reserve("a", 0, ONE)
+    with Database(url, "ledger").transaction(), pytest.raises(StorageError, match="lock"):
+        ledger.reserve("a", 0, ONE)
     assert ledger.reserve("a", 0, ONE)[1] == 1.0
 
 
@@ -212,24 +212,22 @@ def test_a_place_that_does_not_exist_is_a_storage_error(tmp_path: Path) -> None:
         opened(f"sqlite:///{tmp_path / 'gone' / 'ledger.sqlite'}")
 
 
-def test_what_is_no_ledger_is_refused_and_left_as_it_is(tmp_path: Path, url: str) -> None:
+def test_what_is_no_ledger_is_refused_and_left_as_it_is(tmp_path: Path) -> None:
     (tmp_path / "ledger.sqlite").write_bytes(b"no database at all" * 100)
     with pytest.raises(IntegrityError, match="no ledger"):
-        opened(url)
+        opened(f"sqlite:///{tmp_path / 'ledger.sqlite'}")
     assert (tmp_path / "ledger.sqlite").read_bytes() == b"no database at all" * 100
 
 
 @pytest.mark.parametrize(("number", "age"), [(SCHEMA_VERSION + 1, "a newer"), (1, "an older")])
-def test_a_ledger_of_another_version_is_refused_and_left_as_it_is(
-    tmp_path: Path, url: str, number: int, age: str
-) -> None:
-    with sqlite3.connect(url.removeprefix("sqlite:///")) as link:
-        link.execute("CREATE TABLE version (number INTEGER PRIMARY KEY)")
-        link.execute(f"INSERT INTO version VALUES ({number})")
-    before = (tmp_path / "ledger.sqlite").read_bytes()
+def test_a_ledger_of_another_version_is_refused_and_left_as_it_is(url: str, number: int, age: str) -> None:
+    with Database(url, "ledger").transaction() as link:
+        link.exec_driver_sql("CREATE TABLE version (number INTEGER PRIMARY KEY)")
+        link.exec_driver_sql(f"INSERT INTO version VALUES ({number})")
     with pytest.raises(IntegrityError, match=f"{age} version of Confide wrote this ledger"):
         opened(url)
-    assert (tmp_path / "ledger.sqlite").read_bytes() == before
+    with Database(url, "ledger").transaction() as link:
+        assert sql.inspect(link).get_table_names() == ["version"]
 
 
 @pytest.mark.parametrize(
@@ -238,7 +236,7 @@ def test_a_ledger_of_another_version_is_refused_and_left_as_it_is(
 )
 def test_a_booking_that_is_none_is_refused(url: str, change: str) -> None:
     opened(url).reserve("a", 0, ONE)
-    with sqlite3.connect(url.removeprefix("sqlite:///")) as link:
-        link.execute(f"UPDATE bookings SET {change}")
+    with Database(url, "ledger").transaction() as link:
+        link.exec_driver_sql(f"UPDATE bookings SET {change}")
     with pytest.raises(IntegrityError):
         opened(url).spent()

@@ -2,7 +2,7 @@ import pytest
 
 from clinical.coding import candidates
 from clinical.coding.library import Library
-from policies.errors import InputError
+from policies.errors import InputError, IntegrityError
 
 RXNORM = [
     "1191|ENG||||||||||RXNORM|IN|1191|aspirin||N||",
@@ -133,3 +133,12 @@ def test_words_of_a_phrase_are_no_query(tmp_path):
     library, _, _ = made(tmp_path, "rxnorm", RXNORM)
     for phrase in ('aspirin" OR "x', "aspirin AND NOT", "NEAR(aspirin)", "*", "'; DROP TABLE name; --"):
         candidates(phrase, "medication", library=library)
+
+
+def test_a_damaged_index_says_what_to_do(tmp_path):
+    library, _, _ = made(tmp_path, "rxnorm", RXNORM)
+    library.path("rxnorm").write_bytes(b"no database " * 500)
+    for reads in (library.imported, lambda: found(library, "aspirin", "medication")):
+        with pytest.raises(IntegrityError, match="no index of codes") as raised:
+            reads()
+        assert "confide codes import rxnorm" in raised.value.hint

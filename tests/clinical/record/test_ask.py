@@ -39,9 +39,9 @@ def test_an_empty_record_states_nothing(encoding: Encoding, notes: list[Note]) -
 
 def test_below_the_line_nothing_is_given(encoding: Encoding) -> None:
     strict = replace(encoding, reader=replace(encoding.reader, design=replace(encoding.reader.design, threshold=1e6)))
-    answer = Record([Note("a", "", NOTE)], strict).ask("Does she have a fever?")
+    answer = Record([Note("a", "", NOTE)], strict).ask("How is she?")
     assert answer.quotation is None and answer.score < 0.5 and answer.others == ()
-    assert Record([Note("a", "", NOTE)], encoding).ask("Does she have a fever?").stated
+    assert Record([Note("a", "", NOTE)], encoding).ask("How is she?").stated
 
 
 @pytest.fixture
@@ -60,11 +60,11 @@ def answering(encoding: Encoding, monkeypatch: pytest.MonkeyPatch) -> Callable[[
 @pytest.mark.parametrize(
     ("found", "question", "quoted", "status"),
     [
-        ("fever", "Does she have a fever?", "denies fever", "negated"),
-        ("chills", "Any chills?", "denies fever and chills", "negated"),
-        ("fever and chills", "Any chills?", "denies fever and chills", "negated"),
-        ("a cough", "Any cough?", "a cough", "present"),
-        ("diabetes", "Does she have diabetes?", "diabetes", "family"),
+        ("fever", "How bad is the fever?", "denies fever", "negated"),
+        ("chills", "How bad are the chills?", "denies fever and chills", "negated"),
+        ("fever and chills", "How bad are the chills?", "denies fever and chills", "negated"),
+        ("a cough", "How bad is the cough?", "a cough", "present"),
+        ("diabetes", "How bad is the diabetes?", "diabetes", "family"),
         ("The patient", "Who?", "The patient", None),
     ],
 )
@@ -74,11 +74,47 @@ def test_what_is_denied_is_quoted_with_its_denial(
     answer = answering(found).ask(question)
     assert answer.quotation is not None
     assert answer.quotation.text.endswith(quoted) and answer.quotation.date == "2025-01-14"
-    assert answer.status == status
+    assert (answer.status, answer.by) == (status, "reader")
+
+
+def test_a_denial_of_another_thing_is_no_answer(answering: Callable[[str], Record]) -> None:
+    assert answering("fever and chills").ask("How bad is the back pain?").quotation is None
+
+
+def test_a_list_that_the_rules_do_not_find_is_not_read(answering: Callable[[str], Record]) -> None:
+    answer = answering("a cough").ask("Any operations?")
+    assert (answer.quotation, answer.by) == (None, "rules")
+    assert answering("a cough").ask("Any operation on the knee?").by == "reader"
+
+
+def test_what_the_rules_read_is_asked_before_the_reader(answering: Callable[[str], Record]) -> None:
+    answer = answering("a cough").ask("Any chills?")
+    assert answer.quotation is not None and answer.quotation.text == "HPI: The patient denies fever and chills."
+    assert (answer.status, answer.cue, answer.by, answer.score) == ("negated", "denies", "rules", 1.0)
+
+
+@pytest.mark.parametrize("days", [("2025-01-14", "2025-02-03"), ("2025-02-03", "2025-01-14"), ("", "2025-01-14")])
+def test_of_notes_that_say_the_same_the_newest_is_quoted(encoding: Encoding, days: tuple[str, str]) -> None:
+    record = Record([Note(day, day, "He feels much better since the walk.") for day in days], encoding)
+    answer = record.ask("How is he after walking?")
+    assert answer.quotation is not None
+    assert (answer.by, answer.quotation.date) == ("reader", max(days))
+
+
+def test_the_newest_note_is_asked_first_by_rules_and_reader(encoding: Encoding) -> None:
+    days = ("2025-01-14", "2025-02-03")
+    record = Record([Note(day, day, "She denies fever.") for day in days], encoding)
+    answer = record.ask("Any fever?")
+    assert answer.quotation is not None and answer.quotation.date == days[1] and answer.others == ()
+    search = record.index.search("How is she?")
+    older, newer = sorted(
+        spans.candidates_of(encoding.reader, record.index, search, "How is she?", 2), key=lambda own: own.note
+    )
+    assert search.order == (1, 0) and newer.rank > older.rank
 
 
 def test_a_heading_answers_with_what_stands_under_it(answering: Callable[[str], Record]) -> None:
-    answer = answering("FAMILY HISTORY").ask("Any family history?")
+    answer = answering("FAMILY HISTORY").ask("Who is in her house?")
     assert answer.quotation is not None and answer.quotation.text == "FAMILY HISTORY: Mother with diabetes."
 
 

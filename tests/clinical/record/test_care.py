@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from clinical.record.care import ask_for_care, ask_note_for_care, summarise_for_care
+from clinical.record.care import Talk, one_note, summarise_for_care
 from clinical.record.encoding import Encoding
 from policies.access import Purpose
 from policies.errors import AccessDenied, InputError
@@ -37,7 +37,7 @@ def site_of(root: Path, roles: str = ROLES) -> Site:
 
 def test_an_answer_quotes_this_patient_and_leaves_counts(tmp_path: Path, encoding: Encoding) -> None:
     site = site_of(tmp_path / "w")
-    (answer,) = ask_for_care(site, "p1", [QUESTION], encoding)
+    answer = Talk(site, "p1", encoding=encoding).ask(QUESTION)
     assert answer.quotation is not None
     texts = {"d1": JANUARY, "d2": FEBRUARY}
     assert answer.quotation.text == texts[answer.quotation.record][answer.quotation.start : answer.quotation.end]
@@ -58,21 +58,21 @@ def test_a_summary_is_in_the_order_of_time_and_logged(tmp_path: Path) -> None:
 
 
 def test_a_note_outside_the_vault_is_read_after_the_policy_was_asked(tmp_path: Path, encoding: Encoding) -> None:
-    (answer,) = ask_note_for_care(site_of(tmp_path / "w"), "x.txt", lambda: JANUARY, [QUESTION], encoding)
+    answer = Talk(site_of(tmp_path / "w"), "", one_note("x.txt", lambda: JANUARY), encoding).ask(QUESTION)
     assert answer.quotation is not None and answer.quotation.record == "x.txt"
 
     def never() -> str:
         raise AssertionError
 
     with pytest.raises(AccessDenied):
-        ask_note_for_care(site_of(tmp_path / "other", '["hospital_it"]'), "x.txt", never, [QUESTION], encoding)
+        Talk(site_of(tmp_path / "other", '["hospital_it"]'), "", one_note("x.txt", never), encoding).ask(QUESTION)
 
 
 @pytest.mark.parametrize("roles", ['["hospital_it"]', '["compliance_officer"]'])
 def test_nobody_else_opens_a_record(tmp_path: Path, roles: str, encoding: Encoding) -> None:
     site = site_of(tmp_path / "w", roles)
     with pytest.raises(AccessDenied):
-        ask_for_care(site, "p1", [QUESTION], encoding)
+        Talk(site, "p1", encoding=encoding).ask(QUESTION)
     with pytest.raises(AccessDenied):
         summarise_for_care(site, "p1")
     assert [own.event for own in happened(site.home.audit, site.keys.public)] == [Event.ACCESS_DENIED] * 2
@@ -82,9 +82,9 @@ def test_what_a_patient_refused_stays_closed(tmp_path: Path, encoding: Encoding)
     site = site_of(tmp_path / "w")
     record_consents(site, {"p1": refusal([Purpose.TREATMENT], "2026-01-01")}, "test")
     with pytest.raises(AccessDenied, match="patient-refused"):
-        ask_for_care(site, "p1", [QUESTION], encoding)
+        Talk(site, "p1", encoding=encoding).ask(QUESTION)
 
 
 def test_a_patient_without_notes_is_an_error(tmp_path: Path, encoding: Encoding) -> None:
     with pytest.raises(InputError, match="no note of this patient"):
-        ask_for_care(site_of(tmp_path / "w"), "p9", [QUESTION], encoding)
+        Talk(site_of(tmp_path / "w"), "p9", encoding=encoding).ask(QUESTION)

@@ -20,6 +20,9 @@ from clinical.record.dates import note_date
         ("Born 01/02/1950.", ""),
         ("Strength 12/12, murmur 2/6, 31/31/2025.", ""),
         ("word " * 200 + "2025-01-14", ""),
+        ("word " * 200 + "\nSigned A. Mann\n2025-01-14", "2025-01-14"),
+        ("word " * 200 + "\nD: 01/14/2025\nT: 01/15/2025 10:20 am", "2025-01-15"),
+        ("word " * 200 + "\nNext visit: 01/14/2026", ""),
         ("", ""),
     ],
 )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
-from dataclasses import fields, is_dataclass
+from dataclasses import fields, is_dataclass, replace
 from typing import Any
 
 import pytest
@@ -40,6 +40,34 @@ def test_the_problem_list(summary: Summary) -> None:
         ("pneumonia", "resolved", "january", "february"),
     ]
     assert summary.problems[-1].last.text == "Her pneumonia has resolved."
+
+
+def test_the_complaints_are_of_the_newest_note(summary: Summary) -> None:
+    assert [(own.concept, own.quotation.text) for own in summary.complaints] == [
+        ("chest pain", "CHIEF COMPLAINT: chest pain.")
+    ]
+
+
+@pytest.mark.parametrize(
+    ("text", "concepts"),
+    [
+        ("HPI: She has a cough and chest pain. She denies fever. Pain is worse at night.", ["cough", "chest pain"]),
+        ("HPI: She was alert. History of syncope.", []),
+        ("PHYSICAL EXAM: Edema.", []),
+        ("DESCRIPTION OF PROCEDURE: Bleeding was controlled.", []),
+        ("FAMILY HISTORY: Syncope.", []),
+    ],
+)
+def test_what_is_a_complaint(text: str, concepts: list[str]) -> None:
+    assert [own.concept for own in summarise(told("HPI: She has nausea.", text)).complaints] == concepts
+
+
+def test_all_notes_of_the_newest_day_have_complaints() -> None:
+    notes = told("HPI: Nausea.", "HPI: Cough.", "HPI: Fever.")
+    same = (notes[0], *(replace(own, note=replace(own.note, date="2025-02-01")) for own in notes[1:]))
+    assert [own.concept for own in summarise(same).complaints] == ["cough", "fever"]
+    undated = [replace(own, note=replace(own.note, date="")) for own in notes]
+    assert [own.concept for own in summarise(undated).complaints] == ["fever"]
 
 
 def test_the_medications(summary: Summary) -> None:
@@ -105,6 +133,49 @@ def test_every_line_quotes_a_note(summary: Summary) -> None:
 def test_what_happened_to_a_medication(first: str, then: str, change: str, by: str) -> None:
     (own,) = [one for one in summarise(told(first, then)).medications if one.concept == "aspirin"]
     assert (own.change, own.by) == (change, by)
+
+
+def test_notes_without_a_date_are_not_compared() -> None:
+    notes = told("Medications: aspirin 81 mg daily, metformin.", "Medications: aspirin 325 mg daily, lisinopril.")
+    undated = [replace(own, note=replace(own.note, date="")) for own in notes]
+    assert {own.change for own in summarise(undated).medications} == {"continued"}
+    assert {own.change for own in summarise(notes).medications} == {"changed", "stopped", "started"}
+
+
+@pytest.mark.parametrize(
+    ("text", "change"),
+    [
+        ("DESCRIPTION OF PROCEDURE: Lidocaine was injected.", "given"),
+        ("DESCRIPTION OF PROCEDURE: Lidocaine was injected.\nMEDICATIONS: lidocaine.", "continued"),
+        ("MEDICATIONS: lidocaine.\nDESCRIPTION OF PROCEDURE: Lidocaine was injected.", "continued"),
+        ("DESCRIPTION OF PROCEDURE: She was sent home. Lidocaine was prescribed.", "started"),
+    ],
+)
+def test_what_an_operation_takes_is_given(text: str, change: str) -> None:
+    assert [own.change for own in summarise(told(text)).medications] == [change]
+
+
+@pytest.mark.parametrize(
+    ("text", "concepts"),
+    [
+        ("She has a hernia. She has an inguinal hernia.", ["inguinal hernia"]),
+        ("She has a hernia. History of inguinal hernia.", ["hernia", "inguinal hernia"]),
+        ("DESCRIPTION OF PROCEDURE: Hernia was seen.", []),
+        ("She reviewed her allergies.", []),
+    ],
+)
+def test_what_is_no_line_of_the_problem_list(text: str, concepts: list[str]) -> None:
+    assert [own.concept for own in summarise(told(text)).problems] == concepts
+
+
+def test_a_system_without_complaint_is_no_result() -> None:
+    assert not summarise(told("REVIEW OF SYSTEMS: Her urinalysis was negative.")).results
+    assert summarise(told("LABS: Her urinalysis was negative.")).results
+
+
+def test_the_timeline_does_not_open_with_whose_note_it_is() -> None:
+    (event,) = summarise(told("Facility: North Hospital\n\nShe has a cough. She sleeps.")).timeline
+    assert event.quotation.text == "She has a cough."
 
 
 @pytest.mark.parametrize(

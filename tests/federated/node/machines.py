@@ -9,7 +9,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -22,6 +22,7 @@ from clinical.classifier import trained_weights
 from federated.aggregation import Weights
 from federated.approval import approve
 from federated.node.link import Link, online_nodes
+from federated.node.pace import Pace
 from federated.node.service import free_port, running_link
 from federated.node.state import read_state
 from federated.parties import SIMULATED_SITES
@@ -144,12 +145,18 @@ class Machines:
             assert self.rounds(plan).wait(LONGEST_S) == 0
 
     def kill(self, name: str, child: str) -> None:
-        """End a process of a supervisor the hard way; it is started anew."""
-        state = read_state(self.home(name).federation)
-        for one in state.children if state else ():
-            if one.name == child and one.pid:
-                with suppress(ProcessLookupError):
-                    os.kill(one.pid, signal.SIGKILL)
+        """End a process of a supervisor the hard way, as soon as it runs, and wait until it is gone; it starts anew."""
+
+        def pid() -> int | None:
+            state = read_state(self.home(name).federation)
+            (found,) = [one.pid for one in state.children if one.name == child] if state else [None]
+            return found
+
+        wait_for(lambda: pid() is not None)
+        killed = pid()
+        assert killed
+        os.kill(killed, signal.SIGKILL)
+        wait_for(lambda: pid() != killed)
 
     def stop(self, name: str, number: int = signal.SIGKILL) -> None:
         """End a supervisor, and with it its processes."""
@@ -234,7 +241,7 @@ def machines(root: Path) -> Iterator[Machines]:
 
 
 def wait_for(condition: Callable[[], bool], seconds: float = LONGEST_S) -> None:
-    until = time.monotonic() + seconds
+    until, pace = time.monotonic() + seconds, Pace(shortest_s=0.05, longest_s=0.5)  # asking costs the machine as well
     while not condition():
         assert time.monotonic() < until, "waited in vain"
-        time.sleep(0.05)
+        time.sleep(pace.next())

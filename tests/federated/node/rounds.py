@@ -7,7 +7,6 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from flwr.app import RecordDict
 from safetensors.numpy import load_file
 
 from federated.exchange import Exchange
@@ -23,7 +22,7 @@ PATIENCE_S = 120
 class Noted(Exchange):
     notes: Path
 
-    def ask(self, kind: str, *how: Any) -> dict[str, RecordDict | None]:
+    def ask(self, kind: str, *how: Any) -> dict[str, Any]:
         with self.notes.open("a") as notes:
             print(kind.rpartition(".")[2], file=notes)
         return super().ask(kind, *how)

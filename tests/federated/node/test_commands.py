@@ -93,6 +93,11 @@ def test_a_plan_is_approved_in_plain_words_by_a_member_and_among_members_only(ma
     assert "no site 'stranger'" in confide("north", *approve, code=9)
 
 
+def test_yes_approves_no_plan_that_was_not_named(machines: Path) -> None:
+    confide("north", "site", "init", "north")
+    assert "--yes needs the plan" in confide("north", "site", "approve", "--yes", code=6)
+
+
 def test_a_dismissed_site_replies_with_a_new_key(machines: Path) -> None:
     fingerprint = joined(machines)
     confide("north", "site", "join", "north.invitation", "--fingerprint", fingerprint)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import shutil
 import subprocess
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -14,7 +15,8 @@ from typer.main import get_command
 
 from dashboard.cli import app
 
-DEPLOY = Path(__file__).parents[3] / "deploy"
+ROOT = Path(__file__).parents[3]
+DEPLOY = ROOT / "deploy"
 UNITS = sorted(DEPLOY.glob("*.service"))
 COMPOSE = DEPLOY / "compose.yaml"
 
@@ -36,7 +38,8 @@ def is_a_command(words: list[str]) -> bool:
 def test_a_unit_runs_a_command_that_exists_in_the_foreground(unit: Path) -> None:
     (line,) = re.findall(r"^ExecStart=\S+ (.+)$", unit.read_text(), re.MULTILINE)
     assert is_a_command(line.split())
-    assert "--foreground" in line
+    stays = "--foreground" in options_of([word for word in line.split() if not word.startswith("-")])
+    assert ("--foreground" in line) == stays
 
 
 @pytest.mark.parametrize("unit", UNITS, ids=lambda unit: unit.name)
@@ -44,6 +47,23 @@ def test_a_unit_may_use_no_more_than_it_needs(unit: Path) -> None:
     limits = dict(re.findall(r"^(MemoryMax|CPUQuota|TasksMax|LimitNOFILE)=(.+)$", unit.read_text(), re.MULTILINE))
     assert len(limits) == 4
     assert "infinity" not in limits.values()
+
+
+@pytest.mark.parametrize("unit", UNITS, ids=lambda unit: unit.name)
+def test_a_unit_can_be_told_the_passphrase_of_the_keys(unit: Path) -> None:
+    assert re.search(r"^EnvironmentFile=-/etc/confide/\w+\.env$", unit.read_text(), re.MULTILINE)
+
+
+def test_no_workspace_goes_into_an_image() -> None:
+    """An image holds what is installed, and what installing reads; everything else, whatever its name, stays here."""
+    lines = [line for line in (ROOT / ".dockerignore").read_text().splitlines() if line and line[0] != "#"]
+    allowed = {line.removeprefix("!") for line in lines if line.startswith("!")}
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())
+    packages = {name.partition(".")[0] for name in project["tool"]["setuptools"]["packages"]}
+    read = {"pyproject.toml", "constraints.txt", project["project"]["readme"], *project["project"]["license-files"]}
+    assert lines[0] == "*"
+    assert allowed == packages | read
+    assert set(lines[1:]) - {f"!{name}" for name in allowed} == {"**/__pycache__"}
 
 
 def said_by(*command: str) -> subprocess.CompletedProcess[str]:
@@ -67,6 +87,21 @@ def test_a_container_runs_commands_that_exist() -> None:
         assert is_a_command(service["healthcheck"]["test"][2:])
         assert service["read_only"]
         assert {"mem_limit", "cpu_shares", "pids_limit"} <= service.keys()
+        assert {"CONFIDE_KEK", "CONFIDE_PASSPHRASE_FILE"} <= service["environment"].keys()
+
+
+@pytest.mark.parametrize("page", [COMPOSE, ROOT / "docs" / "federation.md"], ids=lambda page: page.name)
+def test_what_needs_the_processes_is_run_where_they_are(page: Path) -> None:
+    """A new container has a loopback and process numbers of its own: there, nothing finds those of another."""
+    told = re.findall(r"docker compose -f deploy/compose.yaml (run --rm|exec) (\w+) ([^\n`]+)", page.read_text())
+    assert {how for how, _, _ in told} == {"run --rm", "exec"}
+    for how, service, command in told:
+        words = command.split()
+        assert service in yaml.safe_load(COMPOSE.read_text())["services"]
+        if how == "exec":
+            assert words.pop(0) == "confide"
+        assert is_a_command(words)
+        assert (how == "exec") != ("init" in words or "join" in words)
 
 
 @pytest.mark.skipif(not shutil.which("docker"), reason="no docker on this machine")

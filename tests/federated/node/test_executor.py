@@ -4,14 +4,20 @@ from __future__ import annotations
 
 import subprocess
 import sys
+import threading
+from collections.abc import Callable
+from types import SimpleNamespace
 
 import pytest
 from flwr.app import ConfigRecord, Context, Error, Message, RecordDict
 from flwr.common.constant import ErrorCode
+from flwr.supercore import heartbeat
 
 import federated.client_app
+from federated.node import executor
 from federated.node.bundle import app_bundle, approved_bundle
 from federated.node.executor import answer
+from federated.provision.membership import make_node
 from policies.audit import read_entries
 from policies.events import Event
 from policies.files import sha256_hex
@@ -65,6 +71,29 @@ def test_the_text_of_an_error_stays_here(
     error: Error = answer(site, message, context, app_bundle()).error
     assert SECRET not in str(error.reason)
     assert capsys.readouterr().out == "ValueError\n"
+
+
+def test_it_beats_while_it_waits_for_a_task_and_while_it_works(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    make_node(site)
+    stop, beat, seen = threading.Event(), site.home.federation.beat, list[bool]()
+
+    def acquire(_: object) -> SimpleNamespace:
+        """One task, and then none."""
+        seen.append(beat.exists())
+        beat.unlink(missing_ok=True)
+        if len(seen) == 3:
+            stop.set()
+        return SimpleNamespace(token="" if len(seen) > 1 else "task")
+
+    def sender(tell: Callable[[], bool]) -> SimpleNamespace:
+        return SimpleNamespace(start=lambda: seen.append(tell() and beat.exists()), stop=lambda: None)
+
+    client = SimpleNamespace(AcquireTask=acquire, close=lambda: None)
+    monkeypatch.setattr(executor, "_client", lambda *_: client)
+    monkeypatch.setattr(heartbeat, "HeartbeatSender", sender)
+    monkeypatch.setattr(heartbeat, "make_task_heartbeat_fn_http", lambda _: lambda: True)
+    executor.serve(site, "127.0.0.1:1", stop)
+    assert seen == [True, True, True]
 
 
 def test_no_app_and_no_torch_is_loaded_before_the_first_message() -> None:

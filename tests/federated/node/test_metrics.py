@@ -32,6 +32,13 @@ def test_rounds_seconds_and_bytes_add_up(server: Server, plan: Plan) -> None:
     assert f'confide_declared_patients{{{label},site="north"}} 10' in lines  # the plan's, not the twelve of the cohort
 
 
+def test_a_plan_that_cannot_be_read_is_counted_and_hides_no_other(server: Server) -> None:
+    before = metrics_text(server).splitlines()
+    assert "confide_plans_unread 0" in before
+    write_whole(server.home.agreed("ab" * 32), b"{}")
+    assert set(metrics_text(server).splitlines()) - set(before) == {"confide_plans_unread 1"}
+
+
 def test_only_metrics_are_served_and_only_while_asked_for(server: Server) -> None:
     port = free_port()
     with served_metrics(server, port):

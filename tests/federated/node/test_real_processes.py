@@ -23,7 +23,7 @@ import federated.node.link
 from federated.asking import Asking
 from federated.exchange import Exchange
 from federated.machines import by_keys, members_of
-from federated.messages import TrainOrder, pack_fields, pack_order, unpack_reply
+from federated.messages import TrainOrder, pack_fields, pack_order, unpack_fields, unpack_reply
 from federated.node.bundle import app_bundle
 from federated.node.link import Link, online_nodes, run_of_installed_code
 from federated.node.service import free_port
@@ -34,6 +34,7 @@ from federated.provision.authority import make_authority
 from federated.provision.founding import admit, dismiss, read_roster
 from federated.provision.membership import make_node
 from federated.provision.probe import why_unreachable
+from federated.recompute import recomputed
 from federated.secagg.fields import fields_of
 from federated.secagg.messages import UnmaskRequest
 from federated.server_app import Rounds
@@ -81,8 +82,10 @@ def evil_bundle(marker: Path) -> bytes:
 def test_a_plan_that_a_site_has_not_approved_is_refused_there_and_logged(federation: Machines, plan: Plan) -> None:
     roster, order = read_roster(federation.joined.server), pack_order(TrainOrder(plan.digest, 1, start_of(plan)))
     with run_of_installed_code(federation.link) as grid:
-        answers = Exchange(grid, by_keys(roster)).ask("train", dict.fromkeys(SITES, order), 40)
-    assert {name: unpack_reply(answer).refusal for name, answer in answers.items() if answer} == dict.fromkeys(SITES, 9)
+        answers = Exchange(grid, by_keys(roster)).ask(
+            "train", dict.fromkeys(SITES, order), 200, lambda name, answer: answer and unpack_reply(answer).refusal
+        )
+    assert answers == dict.fromkeys(SITES, 9)
     for name in SITES:
         refused = [e.details for e in federation.entries(name) if e.event is Event.RUN_REFUSED]
         assert refused[-1]["plan"] == plan.digest
@@ -97,8 +100,13 @@ class _LyingAsking(Asking):
         shown = contents["north"]["config"]
         of_summit = shown["inputs_of"].index(list(SITES).index("summit"))
         shown["inputs"] = [*shown["inputs"][:of_summit], bytes(32), *shown["inputs"][of_summit + 1 :]]
-        answers = super().ask(kind, contents, read, seconds=seconds, enough=enough)
-        signed = {place: answers.given[name]["signature"] for place, name in enumerate(SITES)}
+        signed = dict[int, bytes]()
+
+        def keep(name, content):  # type: ignore[no-untyped-def]
+            signed[list(SITES).index(name)] = unpack_fields(content)[1]["signature"]
+            return read(name, content)
+
+        answers = super().ask(kind, contents, keep, seconds=seconds, enough=enough)
         request = fields_of(UnmaskRequest(shown["session"], signed, (0, 1, 2), ()))
         content = pack_fields(shown["plan"].hex(), {**request, "round": shown["round"], "attempt": shown["attempt"]})
         self.rivers.append(super().ask("query.unmask", {"river": content}, read, seconds=seconds, enough=1).faults)
@@ -146,6 +154,9 @@ def test_a_study_by_commands_goes_on_after_the_server_was_killed_in_the_middle_o
     assert federation.python(str(HERE / "train.py"), *words).wait(120) == 0
     federation.check(plan)
     assert [federation.spent(plan, name) for name in SITES] == [[1, 2]] * 3
+    server = federation.joined.server
+    said = list(recomputed(server.home, server.keys.public))
+    assert f"plan {plan.digest[:16]}: 2 rounds done again from what came under masks" in said
     (model,) = list_models(federation.joined.workspace("server").models, federation.joined.workspace("server").trusted)
     assert model.card["plan_sha256"] == plan.digest
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import sys
 import threading
 import time
@@ -13,8 +14,10 @@ from pathlib import Path
 import pytest
 
 import federated.node.child
+import federated.node.state
 import federated.node.supervise
 from federated.node.child import Child
+from federated.node.service import was_touched
 from federated.node.state import ChildState, State, read_state, stop_supervisor
 from federated.node.supervise import start_detached, supervise
 from policies.errors import StorageError
@@ -109,9 +112,34 @@ def test_what_a_child_says_is_kept_within_bounds(folder: FederationFolder, monke
 
 
 def test_what_is_wrong_beside_the_children_is_told(folder: FederationFolder) -> None:
-    notes = iter(["nobody answers"])
-    with running(folder, child(SLEEP), upkeep=lambda: next(notes, "")):
+    said = ["nobody answers"]
+    with running(folder, child(SLEEP), upkeep=lambda: said[0]):
+        soon(folder, lambda state: state.note == "nobody answers")
+        said[0] = ""
         soon(folder, lambda state: state.note == "")
+
+
+def test_one_that_is_stopped_beats_no_more_and_is_started_again(folder: FederationFolder) -> None:
+    beats = f"import time, pathlib\nwhile True: pathlib.Path({str(folder.beat)!r}).touch(); time.sleep(0.02)"
+    folder.root.mkdir(parents=True)
+    with running(folder, child(beats, healthy=lambda: was_touched(folder.beat, 0.5))):
+        state = soon(folder, lambda state: state.healthy)
+        os.kill(state.children[0].pid or 0, signal.SIGSTOP)
+        state = soon(folder, lambda state: state.children[0].restarts == 1 and state.healthy)
+    assert state.children[0].last_exit == -9
+
+
+def test_one_in_another_container_is_not_taken_for_a_process_of_this_one(
+    folder: FederationFolder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with running(folder, child(SLEEP)):
+        soon(folder, lambda state: state.healthy)
+        with monkeypatch.context() as elsewhere:
+            elsewhere.setattr(federated.node.state, "_namespace", lambda: 0)
+            elsewhere.setattr(os, "kill", lambda *_: pytest.fail("a signal to a process of another container"))
+            for ask in (read_state, stop_supervisor):
+                with pytest.raises(StorageError, match="another container"):
+                    ask(folder)
 
 
 def test_only_one_runs_in_a_folder(folder: FederationFolder) -> None:

@@ -178,6 +178,26 @@ def test_what_cannot_be_logged_is_not_done(tmp_path: Path, monkeypatch: pytest.M
     assert (key.read_bytes(), roster.read_bytes()) == before
 
 
+def test_a_roster_that_cannot_be_logged_is_not_believed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    joined = founded(tmp_path)
+    for name in SITES:
+        admit(joined.server, joined.reply(name))
+    record = Guard.record
+
+    def full(guard: Guard, event: Event, **details: Any) -> None:
+        if event is Event.ROSTER_CONFIRMED:
+            raise StorageError("the disk is full")
+        record(guard, event, **details)
+
+    monkeypatch.setattr(Guard, "record", full)
+    with pytest.raises(StorageError):
+        joined.confirm("north")
+    folder = joined.site("north").home.federation
+    assert not folder.roster.exists()
+    assert not folder.authority.exists()
+    assert not list(joined.workspace("north").trusted.glob("*"))
+
+
 def test_an_edited_roster_is_refused_on_both_sides(tmp_path: Path) -> None:
     joined = all_joined(tmp_path)
     edit(joined.site("north").home.federation.roster, "membership.host", "evil.example.org")

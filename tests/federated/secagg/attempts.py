@@ -88,7 +88,7 @@ class Attempt:
             state, reveal = site.unmask(self.kept(place), request)
             self.states[place] = state
             self.server.add_reveal(reveal)
-        return self.server.total()
+        return self.server.opened().total(self.session, self.server.masked)
 
     def kept(self, place: int) -> SiteState:
         """The state as it comes back from the disk."""

@@ -93,7 +93,7 @@ def test_one_masked_input_says_nothing_without_the_shares() -> None:
     for _ in range(2):
         attempt, survivors = masked()
         hashes |= set(survivors.inputs.values())
-        assert (attempt.server._sum != 4 * plain).all()
+        assert (attempt.server.masked != 4 * plain).all()
     assert len(hashes) == 8
 
 

@@ -21,10 +21,10 @@ def test_a_second_input_of_a_site_is_refused_and_counts_once() -> None:
     deliveries = attempt.share()
     _, sent = attempt.sites[0].mask(attempt.states[0], deliveries[0], attempt.updates[0], 0.5)
     attempt.server.add_input(sent)
-    before = attempt.server._sum.copy()
+    before = attempt.server.masked.copy()
     with pytest.raises(IntegrityError, match="'north' sent a second message of round MASKED_INPUT"):
         attempt.server.add_input(sent)
-    np.testing.assert_array_equal(attempt.server._sum, before)
+    np.testing.assert_array_equal(attempt.server.masked, before)
 
 
 def test_an_input_that_comes_after_the_list_was_made_is_refused() -> None:
@@ -93,7 +93,7 @@ def test_a_wrong_share_voids_the_attempt_and_gives_no_wrong_sum(kind: str) -> No
             reveal = replace(reveal, **{kind: {owner: os.urandom(32) for owner in shares}})
         attempt.server.add_reveal(reveal)
     with pytest.raises(IntegrityError, match=f"shares of '{'north' if kind == 'seeds' else 'alder'}' do not give back"):
-        attempt.server.total()
+        attempt.server.opened().total(attempt.session, attempt.server.masked)
 
 
 def test_a_reveal_of_other_shares_than_asked_for_is_refused() -> None:
@@ -107,10 +107,10 @@ def test_a_reveal_of_other_shares_than_asked_for_is_refused() -> None:
 def test_rounds_are_asked_for_in_their_order_and_once() -> None:
     attempt = Attempt(session_of(3), updates_of(3))
     with pytest.raises(TrainingError, match="round ADVERTISE_KEYS goes on"):
-        attempt.server.total()
+        attempt.server.opened().total(attempt.session, attempt.server.masked)
     play(attempt)
     with pytest.raises(TrainingError, match="is over"):
-        attempt.server.total()
+        attempt.server.opened().total(attempt.session, attempt.server.masked)
 
 
 def test_the_server_keeps_one_vector_whatever_the_number_of_sites() -> None:

@@ -15,7 +15,7 @@ from policies.releases import Release
 from tests.policies.exports.conftest import entry
 
 TODAY = date(2026, 6, 1)
-SERVER = "the server"
+SERVER = "the server 'server' of the federation"
 
 
 def spent(number: int, day: str, plan: str, round_number: int) -> Entry:
@@ -50,7 +50,7 @@ def tenths(plans: Sequence[Sequence[Release]], delta: float) -> float:
 
 
 def account(patient: str, log: Sequence[Entry] = LOG) -> Accounting:
-    return accounting(log, patient, TODAY, SERVER, tenths)
+    return accounting(log, patient, TODAY, tenths)
 
 
 def test_what_was_disclosed_stands_with_date_recipient_purpose_and_what() -> None:
