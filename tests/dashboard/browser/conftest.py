@@ -44,7 +44,7 @@ class Visitor:
             self.page.get_by_role("radiogroup", name="Purpose of use").get_by_text(purpose, exact=False).click()
         self.settled()
         self.page.get_by_role("button", name="Go on").click()
-        self.page.get_by_test_id("stSidebarNav").or_(self.page.get_by_test_id("stHeading")).first.wait_for()
+        self.page.get_by_role("heading", name="What are you here for?").wait_for(state="detached")
         self.settled()
 
     def open(self, address: str) -> None:
