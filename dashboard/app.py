@@ -110,7 +110,8 @@ def who(visit: Visit, token: str) -> None:
 def page_of(page: PageView, offered: bool) -> StreamlitPage:
     """A page; one that is not offered can be reached by its address, and says why it does not open."""
     shown: Literal["visible", "hidden"] = "visible" if offered else "hidden"
-    return st.Page(f"pages/{page.name}.py", title=page.title, icon=page.icon, url_path=page.address, visibility=shown)
+    icon, file = f":material/{page.icon}:", f"pages/{page.name}.py"
+    return st.Page(file, title=page.title, icon=icon, url_path=page.address, visibility=shown)
 
 
 def show(workspace: Workspace, session: Session, choice: Choice, token: str) -> None:
@@ -119,7 +120,10 @@ def show(workspace: Workspace, session: Session, choice: Choice, token: str) -> 
     enter(visit)
     who(visit, token)
     pages = {own: page_of(own, own in visit.pages) for own in PAGES}
-    chosen = st.navigation([entrance(partial(st.switch_page, pages[visit.pages[0]])), *pages.values()], expanded=True)
+    sections = {"": [entrance(partial(st.switch_page, pages[visit.pages[0]]))]}
+    for own, page in pages.items():
+        sections.setdefault(own.section if own in visit.pages else "", []).append(page)
+    chosen = st.navigation(sections, expanded=True)
     forget_others(next((own.name for own, page in pages.items() if page == chosen), ""))
     chosen.run()
 

@@ -15,8 +15,10 @@ from policies.workspace import Workspace
 
 @dataclass(frozen=True)
 class PageView:
-    """A page: its file under pages/, its name for people, and what whoever opens it must be permitted to do."""
+    """A page: where it stands in the navigation, its file under pages/, its name for people, and what whoever opens it
+    must be permitted to do."""
 
+    section: str
     name: str
     title: str
     icon: str
@@ -27,26 +29,26 @@ class PageView:
 # Of several pages that a role may open it meets the first one first: those of care, of compliance, of IT.
 # The addresses differ from the names of the files: Streamlit would run a file of that name in pages/ without this one.
 PAGES = (
-    PageView("patients", "Patients", ":material/groups:", "patient-list", Action.VIEW_NOTE),
-    PageView("note", "Note", ":material/clinical_notes:", "patient-note", Action.VIEW_NOTE),
-    PageView("record", "Record", ":material/timeline:", "patient-record", Action.VIEW_NOTE),
-    PageView("look", "Look at a note", ":material/upload_file:", "one-look", Action.EXTRACT),
-    PageView("audit", "Audit log", ":material/fact_check:", "audit-log", Action.VIEW_AUDIT),
-    PageView("access", "Who saw this patient", ":material/visibility:", "patient-access", Action.VIEW_AUDIT),
-    PageView("glass", "Broken glass", ":material/e911_emergency:", "broken-glass", Action.REVIEW_BREAK_GLASS),
-    PageView("disclosures", "Disclosures", ":material/outbound:", "patient-disclosures", Action.RECORD_DISCLOSURE),
-    PageView("certificates", "Certificates", ":material/verified:", "deid-certificates", Action.CERTIFY),
-    PageView("training", "Training", ":material/model_training:", "training-run", Action.VIEW_TRAINING),
-    PageView("federation", "Federation", ":material/hub:", "federation-status", Action.VIEW_TRAINING),
-    PageView("plans", "Plans", ":material/contract:", "study-plans", Action.VIEW_TRAINING),
-    PageView("models", "Models", ":material/neurology:", "signed-models", Action.VIEW_MODELS),
-    PageView("jobs", "De-identification", ":material/shield_person:", "deid-jobs", Action.DEIDENTIFY),
-    PageView("keys", "Keys", ":material/key:", "key-list", Action.MANAGE_KEYS),
-    PageView("settings", "Settings", ":material/settings:", "policy-file", Action.VIEW_POLICY),
-    PageView("accounts", "Accounts", ":material/group:", "account-list", Action.MANAGE_ACCOUNTS),
-    PageView("budget", "Privacy budget", ":material/savings:", "privacy-budget", Action.VIEW_BUDGET),
-    PageView("policy", "Policy", ":material/gavel:", "policy-in-words", Action.VIEW_POLICY),
-    PageView("review", "Review", ":material/rate_review:", "review-queue", Action.REVIEW),
+    PageView("Care", "patients", "Patients", "groups", "patient-list", Action.VIEW_NOTE),
+    PageView("Care", "note", "Note", "clinical_notes", "patient-note", Action.VIEW_NOTE),
+    PageView("Care", "record", "Record", "timeline", "patient-record", Action.VIEW_NOTE),
+    PageView("Care", "look", "Look at a note", "upload_file", "one-look", Action.EXTRACT),
+    PageView("Oversight", "audit", "Audit log", "fact_check", "audit-log", Action.VIEW_AUDIT),
+    PageView("Oversight", "access", "Who saw this patient", "visibility", "patient-access", Action.VIEW_AUDIT),
+    PageView("Oversight", "glass", "Broken glass", "e911_emergency", "broken-glass", Action.REVIEW_BREAK_GLASS),
+    PageView("Oversight", "disclosures", "Disclosures", "outbound", "patient-disclosures", Action.RECORD_DISCLOSURE),
+    PageView("Oversight", "certificates", "Certificates", "verified", "deid-certificates", Action.CERTIFY),
+    PageView("Federation", "training", "Training", "model_training", "training-run", Action.VIEW_TRAINING),
+    PageView("Federation", "federation", "Federation", "hub", "federation-status", Action.VIEW_TRAINING),
+    PageView("Federation", "plans", "Plans", "contract", "study-plans", Action.VIEW_TRAINING),
+    PageView("Federation", "models", "Models", "neurology", "signed-models", Action.VIEW_MODELS),
+    PageView("Operation", "jobs", "De-identification", "shield_person", "deid-jobs", Action.DEIDENTIFY),
+    PageView("Operation", "keys", "Keys", "key", "key-list", Action.MANAGE_KEYS),
+    PageView("Operation", "settings", "Settings", "settings", "policy-file", Action.VIEW_POLICY),
+    PageView("Operation", "accounts", "Accounts", "group", "account-list", Action.MANAGE_ACCOUNTS),
+    PageView("Rules and reviews", "budget", "Privacy budget", "savings", "privacy-budget", Action.VIEW_BUDGET),
+    PageView("Rules and reviews", "policy", "Policy", "gavel", "policy-in-words", Action.VIEW_POLICY),
+    PageView("Rules and reviews", "review", "Review", "rate_review", "review-queue", Action.REVIEW),
 )
 
 
