@@ -100,7 +100,7 @@ def give(site: Site, feedback: Feedback) -> None:
         raise InputError("no such note of this patient in the vault", "Open the note again; it may have been erased.")
     now = datetime.now(UTC).isoformat(timespec="seconds")
     body = {**asdict(feedback), "by": site.guard.actor, "at": now}
-    vault.put([(patient, f"{FEEDBACK}{secrets.token_hex(_ID_BYTES)}", canonical_json(body))])
+    vault.put([(patient, f"{FEEDBACK}{secrets.token_hex(_ID_BYTES)}", canonical_json(body))], known=True)
     _count(site, feedback)
     site.guard.record(
         Event.FEEDBACK_RECEIVED, patient=patient, record=feedback.record, target=feedback.target,

@@ -63,7 +63,7 @@ def keep_note(site: Site, patient: str, text: str) -> str:
     if vault.holding(patient) is None:
         raise InputError("the vault holds no such patient", "Choose one of the list; one who was erased is gone.")
     site.guard.record(Event.NOTE_KEPT, patient=patient, record=record, purpose=Purpose.TREATMENT)
-    vault.put([(patient, record, text.encode())])
+    vault.put([(patient, record, text.encode())], known=True)
     return record
 
 

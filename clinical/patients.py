@@ -84,5 +84,7 @@ def notes_of(site: Site, patient: str) -> list[str]:
 def may_view(site: Site, patient: str) -> bool:
     """Whether the notes of a patient are open to whoever asks, now; it is not logged."""
     guard = site.guard
+    if Vault(site.home.vault, site.keys.wrapping).holding(patient) is None:
+        return False  # who was erased is not shown from what a page remembers
     under = Conditions(denied(site, patient), guard.grants.active(guard.actor, patient) is not None)
     return guard.decide(Action.VIEW_NOTE, Purpose.TREATMENT, under).permitted

@@ -16,7 +16,7 @@ from dashboard.pages import as_sentences, enter, forget_others, say_missing
 from dashboard.view.missing import NO_SITE
 from dashboard.view.visit import PAGES, PageView, Visit, choices, ordered
 from policies.decisions import purpose_text, role_text
-from policies.errors import AccessDenied
+from policies.errors import AccessDenied, ConfideError
 from policies.sessions import Choice, Session
 from policies.workspace import Workspace
 
@@ -57,7 +57,11 @@ def say_ended() -> None:
 @st.fragment(run_every=_LOOK_S)
 def keep_watch(workspace: Workspace, token: str) -> None:
     """Take the page off the screen once the session ended; looking is no activity."""
-    if signin.sessions(workspace).find(token, active=False) is None:
+    try:
+        ended = signin.sessions(workspace).find(token, active=False) is None
+    except ConfideError:
+        ended = True  # what cannot be looked up is said in the place of the page
+    if ended:
         st.rerun()
 
 
@@ -147,6 +151,7 @@ def main() -> None:
         workspace = Workspace.find()
         here = found(workspace)
         if here is None:
+            st.session_state.clear()
             instead(say_ended)
             return
         token, session = here

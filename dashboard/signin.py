@@ -91,6 +91,11 @@ def sign_in_with(workspace: Workspace, claims: Mapping[str, Any]) -> None:
             f"the hospital's directory gave no '{rules.name_claim}'",
             "Ask hospital IT: 'name_claim' stands under [signin.openid] in the policy file.",
         )
+    if account in {own.name for own in accounts(workspace, policy).all()}:
+        raise PolicyError(
+            "the hospital's directory names an account that signs in with a password here",
+            "Use the password, or ask hospital IT to remove the account with 'confide users remove'.",
+        )
     groups = [str(group) for group in found] if isinstance(found, list | tuple) else [str(found)] if found else []
     open_ = sessions(workspace, policy)
     if not open_.begin_with(token, account, groups):
@@ -119,8 +124,12 @@ def sign_out(workspace: Workspace, token: str) -> None:
         note(workspace, session.account, Event.SIGNOUT)
 
 
-def _roleless(policy: Policy) -> PolicyError:
-    return PolicyError(
+class Roleless(PolicyError):
+    """Nobody was signed in: no role, so no page."""
+
+
+def _roleless(policy: Policy) -> Roleless:
+    return Roleless(
         "the policy file gives this account no role, so there is no page to show",
         f"Ask {policy.contact.compliance_officer}; roles stand under [people] in the policy file.",
     )

@@ -40,6 +40,8 @@ _accounts = sql.Table(
     sql.Column("tried", sql.String(40), nullable=False),
 )
 
+_REAL = _accounts.c.name != ""  # one row is nobody's
+
 
 class SignInRefused(AccessDenied):
     """Nobody was signed in; `account` is the one that was tried, or empty where there is none of that name."""
@@ -82,11 +84,16 @@ class Accounts:
         self._now = clock or (lambda: datetime.now(UTC))
         with database.transaction() as link:
             metadata.create_all(link)
+            if not link.execute(sql.select(_accounts.c.name).where(~_REAL)).first():
+                link.execute(sql.insert(_accounts).values(name="", password="", **self._fresh()))
 
     def all(self) -> list[Account]:
         """Every account, by name."""
         with self._database.transaction() as link:
-            return [self._account(row) for row in link.execute(sql.select(_accounts).order_by(_accounts.c.name))]
+            return [
+                self._account(row)
+                for row in link.execute(sql.select(_accounts).where(_REAL).order_by(_accounts.c.name))
+            ]
 
     def add(self, name: str, password: str) -> None:
         """A new account.
@@ -111,7 +118,7 @@ class Accounts:
     def remove(self, name: str) -> None:
         """Raises InputError where there is no such account."""
         with self._database.transaction() as link:
-            _one(name, link.execute(sql.delete(_accounts).where(_accounts.c.name == name)).rowcount)
+            _one(name, link.execute(sql.delete(_accounts).where(_accounts.c.name == name, _REAL)).rowcount)
 
     def check(self, name: str, password: str) -> None:
         """Whether this is the password of that account; each try counts before it is made, so none is made aside.
@@ -119,13 +126,13 @@ class Accounts:
         Raises:
             SignInRefused: it is not, there is no such account, or it is locked.
         """
-        own = _accounts.c.name == name
+        name = "" if "\0" in name or len(name) > _LONGEST else name
         with self._database.transaction() as link:
-            row = link.execute(sql.select(_accounts).where(own)).first()
+            row = link.execute(sql.select(_accounts).where(_accounts.c.name == name, _REAL)).first()
             locked = row is not None and self._account(row).locked_until is not None
-            if row and not locked:
-                tried = {"tries": row.tries + 1, "tried": self._now().isoformat()}
-                link.execute(sql.update(_accounts).where(own).values(**tried))
+            counts = row.name if row and not locked else ""  # nobody's row is written instead: it costs as much
+            tried = {"tries": _accounts.c.tries + 1, "tried": self._now().isoformat()}
+            link.execute(sql.update(_accounts).where(_accounts.c.name == counts).values(**tried))
         right = _is(password, row.password if row else _nobodys())
         if not row or locked or not right:
             raise SignInRefused(row.name if row else "", self._rules)
@@ -133,7 +140,10 @@ class Accounts:
 
     def _update(self, name: str, **values: str | int) -> None:
         with self._database.transaction() as link:
-            _one(name, link.execute(sql.update(_accounts).where(_accounts.c.name == name).values(**values)).rowcount)
+            _one(
+                name,
+                link.execute(sql.update(_accounts).where(_accounts.c.name == name, _REAL).values(**values)).rowcount,
+            )
 
     def _fresh(self) -> dict[str, str | int]:
         now = self._now().isoformat()
@@ -147,6 +157,8 @@ class Accounts:
     def _checked(self, name: str, password: str) -> str:
         """A password by NIST SP 800-63B-4, section 3.1.1.2: long, and nothing else is asked of it."""
         shortest = self._rules.shortest_password
+        if not name or "\0" in name or len(name) > _LONGEST:
+            raise InputError("this is no name of an account", f"Use 1 to {_LONGEST} characters.")
         if not shortest <= len(password) <= _LONGEST:
             raise InputError(f"the password has not {shortest} to {_LONGEST} characters", "A sentence is a good one.")
         if (len(name) >= _FEWEST_DIFFERENT and name.lower() in password.lower()) or len(

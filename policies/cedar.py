@@ -96,6 +96,9 @@ def literals(text: str) -> list[Literal]:
     ]
 
 
+_DEEPENING, _DEEPEST = ("(", "[", "{", "&&", "||", ".", "if ", "!", "-", "+", "*"), 250
+
+
 def problems(text: str) -> tuple[Problem, ...]:
     """Why this is no policy set of Confide: it does not parse, asks for what the schema lacks, or a rule has no @id."""
     found = statements(text)
@@ -115,6 +118,9 @@ def rules(text: str) -> tuple[Rule, ...]:
 
 
 def _why_torn(text: str) -> str:
+    # The library descends by recursion, and ends the process where a rule goes too deep.
+    if sum(map(text.count, _DEEPENING)) > _DEEPEST:
+        return f"a rule with more than {_DEEPEST} brackets, operators and accesses"
     try:
         parsed(text)
     except ValueError as error:

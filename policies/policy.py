@@ -238,12 +238,15 @@ class OpenId(_Section):
         title: what the button is called.
         name_claim: names the account.
         groups_claim: lists the groups.
-        roles: that a group gives, beside those of the account under [people].
+        roles: that a group gives.
+        people: whether a name of the directory has the roles of that name under [people] as well; only where people
+            cannot choose that name themselves.
     """
 
     title: str = "the hospital's account"
     name_claim: str = "preferred_username"
     groups_claim: str = "groups"
+    people: bool = False
     roles: dict[str, frozenset[Role]] = {}
 
 

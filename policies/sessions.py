@@ -36,6 +36,7 @@ _sessions = sql.Table(
     sql.Column("site", sql.String(64), nullable=False),
 )
 _TOKEN_BYTES = 32
+_PASSWORD = "password"  # noqa: S105  # a method
 
 
 @dataclass(frozen=True)
@@ -82,7 +83,7 @@ class Sessions:
     def begin(self, account: str) -> str:
         """Of somebody who gave the right password; returns the token, which only the browser keeps."""
         token = secrets.token_urlsafe(_TOKEN_BYTES)
-        self._insert(token, account, "password", ())
+        self._insert(token, account, _PASSWORD, ())
         return token
 
     def begin_with(self, token: str, account: str, groups: Iterable[str]) -> bool:
@@ -111,7 +112,7 @@ class Sessions:
             row = link.execute(sql.select(_sessions).where(own)).first()
             if not row or row.ended:
                 return None
-            roles = self._roles(row.account, json.loads(row.groups))
+            roles = self._roles(row.account, row.method, json.loads(row.groups))
             if self._is_over(row) or not roles or sorted(roles) != json.loads(row.roles):
                 link.execute(sql.update(_sessions).where(own).values(ended=True))
                 return None
@@ -142,15 +143,17 @@ class Sessions:
         kept, now = sorted(groups), self._now().isoformat()
         row = {
             "key": _key(token), "account": account, "method": method, "groups": json.dumps(kept),
-            "roles": json.dumps(sorted(self._roles(account, kept))), "began": now, "seen": now, "ended": False,
+            "roles": json.dumps(sorted(self._roles(account, method, kept))), "began": now, "seen": now, "ended": False,
             "role": "", "purpose": "", "site": "",
         }  # fmt: skip
         with self._database.transaction() as link:
             link.execute(sql.insert(_sessions).values(**row))
 
-    def _roles(self, account: str, groups: Iterable[str]) -> frozenset[Role]:
-        given = self._policy.signin.openid.roles
-        return self._policy.people.get(account, frozenset()).union(*(given.get(group, ()) for group in groups))
+    def _roles(self, account: str, method: str, groups: Iterable[str]) -> frozenset[Role]:
+        openid = self._policy.signin.openid
+        named = method == _PASSWORD or openid.people
+        own = self._policy.people.get(account, frozenset()) if named else frozenset()
+        return own.union(*(openid.roles.get(group, ()) for group in groups))
 
     def _is_over(self, row: sql.Row[tuple[str, ...]]) -> bool:
         """Whether it was idle for too long (45 CFR 164.312(a)(2)(iii)), or lasted for too long."""

@@ -106,4 +106,4 @@ def once(slot: str, key: object, make: Callable[[], Made]) -> Made:
 def draw(plot: Plot, key: str) -> None:
     """A figure with its caption, which is also what a screen reader says."""
     st.plotly_chart(plot.figure, key=key, config={"displayModeBar": False}, alt=plot.caption)
-    st.caption(plot.caption)
+    st.caption(plain(plot.caption))

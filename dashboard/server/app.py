@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import streamlit
+from starlette.formparsers import MultiPartParser
 from starlette.middleware import Middleware
 from starlette.routing import Route
 
@@ -22,6 +23,7 @@ from policies.policy import load_policy
 from policies.workspace import Workspace
 
 SCRIPT = Path(__file__).parents[1] / "app.py"
+_LARGEST_UPLOAD = 6 * 2**20
 _INLINE = re.compile(r"<script>(.*?)</script>", re.S)
 
 
@@ -36,7 +38,8 @@ def build(workspace: Workspace, url: str) -> streamlit.App:
         IntegrityError: others than its owner may read openid.toml, which holds a secret.
     """
     encrypted, openid = url.startswith("https://"), _openid(workspace.openid, url)
-    gate = Gate(workspace, load_policy(workspace.policy).signin.openid.title if openid else "", encrypted)
+    MultiPartParser.spool_max_size = _LARGEST_UPLOAD  # an upload stays in memory and never lies on a disk
+    gate = Gate(workspace, load_policy(workspace.policy).signin.openid.title if openid else "", url)
     return streamlit.App(
         SCRIPT,
         secrets={"auth": openid} if openid else None,

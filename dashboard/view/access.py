@@ -15,6 +15,9 @@ from policies.events import Event
 OPENINGS = {
     Event.NOTE_VIEWED: "Notes opened",
     Event.NOTE_EXTRACTED: "Notes read for facts",
+    Event.NOTE_EXPORTED: "Notes exported",
+    Event.NOTE_KEPT: "Notes added",
+    Event.PAGE_VIEWED: "Pages about the patient",
     Event.PATIENT_REIDENTIFIED: "Names opened",
     Event.BREAK_GLASS_STARTED: "Glass broken",
     Event.ACCESS_DENIED: "Denied",

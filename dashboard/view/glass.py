@@ -68,7 +68,8 @@ def glass(site: Site) -> list[GlassView]:
 def opened_under(log: Log, grant: Grant) -> list[Hit]:
     """What this account opened of this patient while the grant held, the newest first."""
     begin, end = datetime.fromisoformat(grant.started), datetime.fromisoformat(grant.ended or grant.expires)
-    hits = log.index.search(Search(patient=grant.patient, actor=grant.actor), _MOST)
+    days = {"since": f"{begin:%Y-%m-%d}", "until": f"{end:%Y-%m-%d}"}
+    hits = log.index.search(Search(patient=grant.patient, actor=grant.actor, **days), _MOST)
     return [hit for hit in hits if hit.event in OPENINGS and begin <= datetime.fromisoformat(hit.time) <= end]
 
 

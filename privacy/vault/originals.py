@@ -51,16 +51,20 @@ class Vault:
         self._kek, self._kek_id = kek, key_id(kek)
         self._database = Database(folder, _SCHEMA)
 
-    def put(self, originals: Iterable[tuple[str, str, bytes]]) -> None:
+    def put(self, originals: Iterable[tuple[str, str, bytes]], *, known: bool = False) -> None:
         """Keep a batch of (patient, record, original) in one durable transaction; a record kept before is replaced.
+
+        Args:
+            known: only of patients who have a key: who was erased gets none again.
 
         Raises:
             StorageError: the disk is full; the vault stands as it was.
+            IntegrityError: a patient is not known, and should be.
         """
         with self._database.writing() as rows:
             keys: dict[str, bytes] = {}
             for patient, record, original in originals:
-                key = keys.get(patient) or keys.setdefault(patient, self._key(rows, patient, create=True))
+                key = keys.get(patient) or keys.setdefault(patient, self._key(rows, patient, create=not known))
                 sealed = seal(key, original, f"{patient}\0{record}")
                 rows.execute("INSERT OR REPLACE INTO originals VALUES (?, ?, ?)", (patient, record, sealed))
 

@@ -151,3 +151,11 @@ def test_schema_and_words_know_every_action_role_and_purpose_and_no_other() -> N
     assert named == set(Action)
     table = table_of("policies", "access")
     assert [set(table[part]) for part in ("actions", "roles", "purposes")] == [set(Action), set(Role), set(Purpose)]
+
+
+@pytest.mark.parametrize("deep", ["(" * 3000 + "true" + ")" * 3000, " && ".join(["true"] * 3000), "!" * 5000 + "true"])
+def test_a_rule_that_goes_too_deep_is_refused_and_ends_no_process(deep: str) -> None:
+    """The library descends by recursion: such a rule, checked as it is, ends the dashboard of everybody."""
+    text = f'@id("a") permit (principal, action, resource) when {{ {deep} }};'
+    with pytest.raises(PolicyError, match="more than 250"):
+        checked_access(text, "proposed")

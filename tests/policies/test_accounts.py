@@ -109,6 +109,16 @@ def test_no_more_passwords_are_tried_than_counted_however_many_come_at_once(
     assert accounts.all()[0].tries == RULES.tries
 
 
+def test_names_that_no_account_may_have(accounts: Accounts) -> None:
+    for name in ("", "a\0b", "x" * 300):
+        with pytest.raises(InputError, match="no name"):
+            accounts.add(name, PASSWORD)
+        wrong(accounts, 7, name)  # nobody's row, which counts these, is no account
+        with pytest.raises(InputError):
+            accounts.change(name, PASSWORD)
+    assert [own.name for own in accounts.all()] == ["anna"]
+
+
 def test_unlocking_changing_and_removing(accounts: Accounts) -> None:
     wrong(accounts, 3)
     accounts.unlock("anna")

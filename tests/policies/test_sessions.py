@@ -103,6 +103,17 @@ def test_groups_of_the_directory_give_roles_and_one_sign_in_begins_one_session(w
     assert world.sessions.begin_with("other claims", "carl", []) and world.sessions.find("other claims") is None
 
 
+def test_a_name_of_the_directory_is_no_name_of_ours_unless_the_policy_says_so(world: World) -> None:
+    """In some directories people choose their own names: one who is called as an account here gets nothing by that."""
+    world.sessions.begin_with("claims", "anna", [])
+    assert world.sessions.find("claims") is None
+    openid = world.policy.signin.openid.model_copy(update={"people": True})
+    rules = world.policy.signin.model_copy(update={"openid": openid})
+    world.policy = world.policy.model_copy(update={"signin": rules})
+    world.sessions.begin_with("other claims", "anna", [])
+    assert world.sessions.find("other claims").roles == frozenset(Role)
+
+
 def test_a_choice_of_a_role_that_is_not_held_is_none(world: World) -> None:
     world.let(Role.HOSPITAL_IT)
     token = world.sessions.begin("anna")

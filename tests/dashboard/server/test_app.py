@@ -10,8 +10,10 @@ from pathlib import Path
 
 import httpx
 import pytest
+from starlette.testclient import TestClient
 
 from dashboard.launch import address, free_port, start
+from dashboard.server.app import build
 from dashboard.server.headers import HEADERS
 from dashboard.signin import COOKIE, accounts, sessions
 from policies.errors import IntegrityError, PolicyError
@@ -112,17 +114,32 @@ def test_every_answer_has_the_headers(browser: httpx.Client) -> None:
     assert browser.get("/signin").headers["cache-control"] == "no-store"
 
 
-def test_a_websocket_of_another_origin_or_host_is_refused(running: tuple[Workspace, str]) -> None:
+@pytest.mark.parametrize("path", ["/_stcore/upload_file/a/b", "/media/0123.csv"])
+def test_uploads_and_downloads_are_of_those_who_are_signed_in(browser: httpx.Client, path: str) -> None:
+    """Else strangers could fill the memory, and an address from somebody's history would still give the file."""
+    assert browser.put(path, content=b"x").status_code == browser.get(path).status_code == 403
+    sign_in(browser)
+    assert browser.get(path).status_code != 403
+    browser.cookies.set(COOKIE, "made up")
+    assert httpx.get(f"{browser.base_url}{path}", cookies={"_streamlit_user": "x"}).status_code == 403
+
+
+def test_a_websocket_of_another_origin_or_host_or_of_nobody_is_refused(
+    browser: httpx.Client, running: tuple[Workspace, str]
+) -> None:
     """Else another site's page could talk to the dashboard with the cookie of whoever visits it."""
+    sign_in(browser)
+    cookie = {"Cookie": f"{COOKIE}={browser.cookies[COOKIE]}"}
     from websockets.exceptions import InvalidStatus
     from websockets.sync.client import connect
     from websockets.typing import Origin
 
     url = running[1].replace("http", "ws") + "/_stcore/stream"
     host = running[1].removeprefix("http://")
-    with connect(url, origin=Origin(running[1])):
+    with connect(url, origin=Origin(running[1]), additional_headers=cookie):
         pass
-    for headers in ({"Origin": "http://evil.example"}, {"Origin": "http://evil.example", "Host": "evil.example"}):
+    evil = {"Origin": "http://evil.example"}
+    for headers in (cookie | evil, cookie | evil | {"Host": "evil.example"}, {}, {"Cookie": f"{COOKIE}=made-up"}):
         with pytest.raises(InvalidStatus), connect(url, additional_headers=headers):
             pytest.fail(f"{headers} at {host}")
 
@@ -137,20 +154,29 @@ def test_many_sign_ins_at_once_are_all_answered(browser: httpx.Client, running: 
     assert {answer.status_code for answer in answers} <= {303, 401} and any(a.status_code == 303 for a in answers)
 
 
-def test_behind_https_the_cookie_travels_by_https_alone(tmp_path: Path) -> None:
-    from starlette.testclient import TestClient
+@pytest.fixture(scope="module")
+def behind_https(tmp_path_factory: pytest.TempPathFactory) -> tuple[Workspace, TestClient]:
+    """The application without a server; Streamlit lets a process have one."""
+    place, url = made(tmp_path_factory.mktemp("https")), "https://confide.hospital.org"
+    return place, TestClient(build(place, url), base_url=url, headers={"Origin": url})
 
-    from dashboard.server.app import build
 
-    client = TestClient(build(made(tmp_path), "https://confide.hospital.org"), base_url="https://confide.hospital.org")
-    answer = client.post(
-        "/signin",
-        data={"name": "anna", "password": PASSWORD},
-        headers={"Origin": "https://confide.hospital.org"},
-        follow_redirects=False,
-    )
+def test_behind_https_the_cookie_travels_by_https_alone(behind_https: tuple[Workspace, TestClient]) -> None:
+    answer = behind_https[1].post("/signin", data={"name": "anna", "password": PASSWORD}, follow_redirects=False)
     assert "Secure" in answer.headers["set-cookie"]
     assert answer.headers["strict-transport-security"].startswith("max-age=31536000")
+
+
+def test_what_is_broken_is_told_to_nobody_who_is_not_signed_in(behind_https: tuple[Workspace, TestClient]) -> None:
+    place, client = behind_https
+    policy = place.policy.read_text()
+    place.policy.write_text("no policy")
+    client.cookies.clear()
+    answer = client.post("/signin", data={"name": "anna", "password": PASSWORD})
+    form = client.get("/signin")
+    place.policy.write_text(policy)
+    assert answer.status_code == 503 and "cannot be used now" in answer.text
+    assert str(place.root) not in answer.text + form.text
 
 
 def test_openid_is_offered_once_it_is_set_up_and_its_secret_is_kept(tmp_path: Path) -> None:
