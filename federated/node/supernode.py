@@ -2,9 +2,10 @@
 
 Flower would parse a file of the bundle before our executor compares its hash; a round of several messages would mostly
 wait for the next time that it asks; a site that was killed could not come back for a minute, since it counts as
-connected for that long; one that was cut off would try again every 20 seconds; and a message whose run ended while it
-was being fetched would stand in the way of all others. All of these are fixed in its code, so they are changed here
-before it runs.
+connected for that long; one that was cut off would try again every 20 seconds; a message whose run ended while it was
+being fetched would stand in the way of all others; and so would, for ever, an answer whose second half never came
+because the executor was killed between both. All of these are fixed in its code, so they are changed here before it
+runs.
 """
 
 from __future__ import annotations
@@ -30,6 +31,7 @@ from federated.node.pace import Pace
 
 NODE_BEAT_S = 10  # the least that a SuperLink takes; a node that was silent for two of them is gone
 LONGEST_RETRY_S = 5
+LONGEST_HALF_S = 15.0  # that the rest of an answer takes from one process of this machine to another
 _ANSWER_S = 0.05
 _FOR_THE_SERVER_S = 1.0  # Flower's shorter sleeps wait for this machine's executor, its longer ones for the server
 
@@ -64,9 +66,29 @@ def _fails_when_the_run_is_over(call: Callable[..., Any]) -> Callable[..., Any]:
     return called
 
 
+class Halves:
+    """Flower's store of objects, except that it does not promise for ever what nobody will bring.
+
+    The server asks anew once it waited long enough; a site answers that from what it keeps.
+    """
+
+    def __init__(self, store: Any) -> None:
+        self._store, self._since = store, dict[str, float]()
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._store, name)
+
+    def get(self, object_id: str) -> bytes | None:
+        """As Flower's: empty while the content is on its way; raises TimeoutError where it is so for too long."""
+        content: bytes | None = self._store.get(object_id)
+        if content == b"" and time.monotonic() - self._since.setdefault(object_id, time.monotonic()) > LONGEST_HALF_S:
+            raise TimeoutError("the executor ended before it gave the whole answer")
+        return content
+
+
 def change_flower() -> None:
     """Take the places of Flower that are ours; ends the process where they are not as they were in 1.41."""
-    pull = loop._pull_and_store_message
+    pull, push = loop._pull_and_store_message, loop._push_messages
     beats = [hasattr(module, "HEARTBEAT_DEFAULT_INTERVAL") for module in (state, connection, heartbeat)]
     known = all(beats) and hasattr(loop, "get_fused_config_from_fab") and hasattr(retry, "MAX_RETRY_DELAY")
     if not known or loop.time is not time:
@@ -81,7 +103,10 @@ def change_flower() -> None:
         calls = {name: _fails_when_the_run_is_over(given[name]) for name in ("pull_object", "confirm_message_received")}
         return pull(**given | calls)
 
-    loop._pull_and_store_message = pulled
+    def pushed(state: Any, object_store: Any, *how: Any, **given: Any) -> None:
+        push(state, Halves(object_store), *how, **given)
+
+    loop._pull_and_store_message, loop._push_messages = pulled, pushed
 
 
 def main() -> None:
