@@ -43,9 +43,15 @@ _BESIDE: frozenset[Status] = frozenset({"historical", "family"})
 
 @dataclass(frozen=True)
 class Case:
-    """A text with phrases at `spans`, and for each the statuses that people gave it."""
+    """A text with phrases at `spans`, and for each the statuses that people gave it.
+
+    Attributes:
+        name: of the document; cases of one name are drawn together.
+        half: of the corpus that it is in.
+    """
 
     name: str
+    half: Half
     text: str = field(repr=False)
     spans: tuple[tuple[int, int], ...]
     said: tuple[frozenset[str], ...]
@@ -74,8 +80,9 @@ def evaluate_assertions(corpus: Path, half: Half = "both") -> AssertionScores:
     Args:
         corpus: a file of the kit's seven columns (number, note, phrase, sentence with the phrase in capitals, negation,
             time, experiencer), or a folder of brat's .txt and .ann.
-        half: the half of the documents that the rules were tuned on, the other one, or both; a hash of the sentence or
-            of the report's name decides.
+        half: the half of the documents that the rules were tuned on, the other one, or both; a hash of the sentence as
+            it is printed, or of the report's name, decides. The kit prints a sentence once for each of its phrases: one
+            that was printed in the tuned half is nowhere held out.
 
     Raises:
         InputError: the corpus cannot be read, or has nothing to score.
@@ -88,7 +95,7 @@ def evaluate_assertions(corpus: Path, half: Half = "both") -> AssertionScores:
         raise InputError(f"cannot be read ({error.strerror})", file=corpus) from None
     except UnicodeDecodeError:
         raise InputError("is not text in UTF-8", "Save it as UTF-8.", file=corpus) from None
-    cases = [case for case in read if half in ("both", half_of(case.name))]
+    cases = [case for case in read if half in ("both", case.half)]
     kept = [case for case in cases if case.spans]
     if not kept:
         raise InputError("no phrase to score here", "Name the kit's file or a folder of .txt and .ann.", file=corpus)
@@ -105,9 +112,10 @@ def score_cases(
     """Compare what `judge` says of each phrase with people; `about` is the corpus, the half, and phrases skipped."""
     judge("No fever.", [(3, 8)])  # build the pipeline before the clock runs
     asked = [name for name in _ASKED if any(name in said for case in cases for said in case.said)]
-    counts = np.zeros((len(cases), len(asked), 3), np.int64)  # marked, found, right
+    documents = {name: index for index, name in enumerate(dict.fromkeys(case.name for case in cases))}
+    counts = np.zeros((len(documents), len(asked), 3), np.int64)  # marked, found, right
     seconds = 0.0
-    for row, case in zip(counts, cases, strict=True):
+    for case in cases:
         started = time.perf_counter()
         judged = judge(case.text, case.spans)
         seconds += time.perf_counter() - started
@@ -115,25 +123,25 @@ def score_cases(
             given = {own.status, *(_BESIDE & {*own.also})}
             for index, name in enumerate(asked):
                 marked, found = name in said, not _ASKED[name].isdisjoint(given)
-                row[index] += (marked, found, marked and found)
+                counts[documents[case.name], index] += (marked, found, marked and found)
     corpus, half, skipped = about
     phrases = sum(len(case.spans) for case in cases)
     scores = {name: score(counts[:, index]) for index, name in enumerate(asked)}
     rate = len(cases) / seconds if seconds else 0.0
-    return AssertionScores(corpus, half, len(cases), phrases, skipped, scores, rate)
+    return AssertionScores(corpus, half, len(documents), phrases, skipped, scores, rate)
 
 
 def _kit(path: Path) -> Iterator[Case]:
-    for number, line in enumerate(path.read_text("utf-8").splitlines(), 1):
-        cells = line.split("\t")
-        if len(cells) != _COLUMNS:
-            raise InputError(f"{_COLUMNS} columns are expected, not {len(cells)}", file=path, line=number)
-        _, _, phrase, sentence, negation, when, who = cells
+    rows = list(_kit_rows(path))
+    tuned = {_sentence(row[3]) for row in rows if half_of(row[3]) == "tuned"}
+    for _, _, phrase, sentence, negation, when, who in rows:
+        name = _sentence(sentence)
+        half: Half = "tuned" if name in tuned else "held-out"
         pattern = r"\s+".join(map(re.escape, phrase.split()))
         found = list(re.finditer(pattern, sentence, re.I)) if pattern else []
         place = next((match for match in found if match[0].isupper()), found[0] if found else None)
         if place is None:
-            yield Case(sentence, sentence, (), ())
+            yield Case(name, half, sentence, (), ())
             continue
         start, end = place.span()
         said = {
@@ -143,7 +151,20 @@ def _kit(path: Path) -> Iterator[Case]:
         }
         # The kit prints the phrase in capitals, which says where it is and nothing else.
         text = sentence[:start] + sentence[start:end].lower() + sentence[end:]
-        yield Case(sentence, text, ((start, end),), (frozenset(said),))
+        yield Case(name, half, text, ((start, end),), (frozenset(said),))
+
+
+def _kit_rows(path: Path) -> Iterator[list[str]]:
+    for number, line in enumerate(path.read_text("utf-8").splitlines(), 1):
+        cells = line.split("\t")
+        if len(cells) != _COLUMNS:
+            raise InputError(f"{_COLUMNS} columns are expected, not {len(cells)}", file=path, line=number)
+        yield cells
+
+
+def _sentence(printed: str) -> str:
+    """A sentence of the kit, whichever of its phrases is in capitals."""
+    return " ".join(printed.casefold().split())
 
 
 def _brat(folder: Path) -> Iterator[Case]:
@@ -159,6 +180,7 @@ def _brat(folder: Path) -> Iterator[Case]:
             text = stream.read()
         yield Case(
             path.stem,
+            half_of(path.stem),
             text,
             tuple(bounds[name][1:] for name in own),
             tuple(_of_polarity(polarity[name]) for name in own),

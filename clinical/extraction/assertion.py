@@ -7,9 +7,9 @@ document, phrases given, as `confide evaluate assertions --corpus CORPUS --half 
 sentences; case reports: 1,562 signs and diseases of 68; "absent" is negated or resolved). The cues were grown on the
 other half; an earlier version of the kit's cues had seen both.
 
-    negex_kit/sample.txt  absent      0.964 (0.923-0.992)
-    negex_kit/sample.txt  negated     0.955 (0.909-0.990)
-    negex_kit/sample.txt  historical  0.730 (0.583-0.846)
+    negex_kit/sample.txt  absent      0.941 (0.857-0.988)
+    negex_kit/sample.txt  negated     0.925 (0.830-0.985)
+    negex_kit/sample.txt  historical  0.645 (0.375-0.857)
     maccrobat2020         absent      0.871 (0.824-0.915)
     maccrobat2020         negated     0.861 (0.811-0.905)
     maccrobat2020         uncertain   0.596 (0.469-0.712)
@@ -22,14 +22,16 @@ from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
 from collections import defaultdict
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
+from typing import Any, Final, cast, get_args
 
 from spacy.language import Language
 from spacy.tokens import Doc
 
-from clinical.extraction.mentions import Assertion, Mention, Section, Status
+from clinical.extraction.mentions import Assertion, Kind, Mention, Section, Status
 from clinical.extraction.sections import heading_end, section_at, section_status, sections_of
-from clinical.extraction.sentences import sentences_of
+from clinical.extraction.sentences import item_starts, sentences_of
 from clinical.extraction.words import Words, longest_matches, phrase_matcher, required, table, text_of, words_of
 
 # What is said of a mention that several cues reach: what is not there is not there, in whomever.
@@ -42,18 +44,30 @@ _PRECEDENCE: tuple[Status, ...] = (
     "resolved",
     "historical",
 )
+_KINDS: Final[tuple[Kind, ...]] = get_args(Kind)
 _OR = ("or", "nor")  # behind a comma they go on with a list
+_OPENS, _CLOSES = (":", ",", "?", "-", "–", "—"), (".", ",", ";")  # around an answer: "Fever: no, chills: yes."
+_INTRODUCES = (":", "-", "any", "of", "the", "following")  # between a cue and the list that it speaks of
 _CLAUSE = 4  # a comma and, within this many words, a verb begin a new clause
 
 
 @dataclass(frozen=True)
 class Rule:
-    """One row of the table: what its cues say, in which direction, over how many words, and whether of a whole list."""
+    """One row of the table.
+
+    Attributes:
+        says, direction, limit: what its cues say, in which direction, over how many words.
+        lists: whether of a whole list that may be the subject of a verb.
+        answers: whether only where a cue is all that is answered: "Fever: no."
+        of: kinds of mentions that it speaks of; all if empty.
+    """
 
     says: str
-    direction: str
-    limit: int
-    lists: bool
+    direction: str = ""
+    limit: int = 0
+    lists: bool = False
+    answers: bool = False
+    of: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -65,6 +79,7 @@ class _Cue:
     last: int
     low: int
     high: int
+    of: tuple[str, ...]
 
     @property
     def scope(self) -> tuple[int, int]:
@@ -85,9 +100,7 @@ class AssertionRules:
                 if row["says"] == "stop":
                     self.stops[cue] |= frozenset(row["ends"])
                 else:
-                    self.rules[cue].append(
-                        Rule(row["says"], row.get("direction", ""), row.get("limit", 0), row.get("lists", False))
-                    )
+                    self.rules[cue].append(_rule(row))
         self.matcher = phrase_matcher(nlp.vocab, ((cue, cue) for cue in {**self.rules, **self.stops}))
 
     def __call__(self, doc: Doc) -> Doc:
@@ -102,7 +115,7 @@ class AssertionRules:
             end = bisect_left(firsts, mention.end)
             section = section_at(sections, mention.start)
             near = (*reaching.get(place, ()), *reaching.get(end - 1, ()))
-            cues = [cue for cue in near if cue.first < place or cue.first >= end]
+            cues = [cue for cue in near if (cue.first < place or cue.first >= end) and mention.kind in (cue.of or _KINDS)]
             # Vital signs and results are of the visit, under whatever heading they were typed, and a test that has a
             # result was made, whatever else the list denies ("troponin neg, Cr 2.1").
             if mention.kind == "test":
@@ -115,34 +128,53 @@ class AssertionRules:
         """The cues that reach each word; bounded by the limits of the rules, whatever the length of a sentence."""
         matches = longest_matches(self.matcher, words)
         stops = {first: self.stops[key] for key, first, _ in matches if key in self.stops}
-        edges = sorted(
-            {*(start for start, _ in sentences_of(doc)), *(s.start for s in sections), *map(heading_end, sections)}
-        )
-        bounds = [bisect_left(words.offsets, (edge, 0)) for edge in edges]
+        edges = {*(start for start, _ in sentences_of(doc)), *(s.start for s in sections), *map(heading_end, sections)}
+        bounds, items = _places(words, edges), _places(words, item_starts(text_of(doc)))
         reaching: dict[int, list[_Cue]] = defaultdict(list)
         for key, first, last in matches:
-            index = bisect_right(bounds, first)
-            sentence = range(bounds[index - 1] if index else 0, bounds[index] if index < len(bounds) else len(words))
-            for rule in self.rules.get(key, ()):
-                if rule.says in _PRECEDENCE:
-                    # Of "without improvement" the improvement is denied: such a cue ends in front of its last words.
-                    behind = last - rule.limit if rule.direction == "within" else last
-                    low = self._backward_end(words, stops, rule, first, sentence.start)
-                    high = self._forward_end(words, stops, rule, behind, sentence.stop)
-                    cue = _Cue(rule.says, first, behind, low, high)
-                    for place in (*range(low, first), *range(behind, high)):
-                        reaching[place].append(cue)
+            room = self._room(words, bounds, items, first, last)
+            for rule in self._said(words, key, first, last, room):
+                # Of "without improvement" the improvement is denied: such a cue ends in front of its last words.
+                # Of "HIV negative" it is HIV: such a cue begins behind its first words.
+                behind = last - rule.limit if rule.direction == "within" else last
+                begins = first + rule.limit if rule.direction == "opening" else first
+                low = min(first, self._backward_end(words, stops, rule, begins, room.start))
+                high = self._forward_end(words, stops, rule, behind, room.stop)
+                cue = _Cue(cast(Status, rule.says), begins, behind, low, high, rule.of)
+                for place in (*range(low, begins), *range(behind, high)):
+                    reaching[place].append(cue)
         return reaching
+
+    def _room(self, words: Words, bounds: list[int], items: list[int], first: int, last: int) -> range:
+        """The words that a cue may speak of: of its sentence, and within it of its item of a list.
+
+        A cue that stands right before a list speaks of all its items: "Denies: 1) fever 2) chills".
+        """
+        low, high = _around(bounds, first, len(words))
+        item, following = _around(items, first, len(words))
+        introduces = item < max(low, 0) and all(word in _INTRODUCES for word in words.lower[last:following])
+        return range(max(low, item, 0), high if introduces else min(high, following))
+
+    def _said(self, words: Words, key: str, first: int, last: int, room: range) -> list[Rule]:
+        """The rows that count for a cue where it stands: as an answer those for answers alone, if there are any."""
+        rules = [rule for rule in self.rules.get(key, ()) if rule.says in _PRECEDENCE]
+        opened = first > room.start and words.lower[first - 1] in _OPENS
+        answers = opened and (last >= room.stop or words.lower[last] in _CLOSES)
+        return [rule for rule in rules if rule.answers == answers] or [rule for rule in rules if not rule.answers]
 
     def _backward_end(self, words: Words, stops: dict[int, frozenset[str]], rule: Rule, first: int, low: int) -> int:
         """The first of the words before a cue that it speaks of."""
         comma = None
+        closed_brackets = 0
         own_verb = True  # the verb that the cue belongs to: "was" of "was not seen"
         end = max(low, first - rule.limit) if rule.direction in ("backward", "both") else first
         for place in range(first - 1, end - 1, -1):
             if rule.says in stops.get(place, ()):
                 return place + 1
             word = words.lower[place]
+            closed_brackets += (word == ")") - (word == "(")
+            if closed_brackets < 0 and place < first - 1:  # the bracket that more than the cue stands in
+                return place + 1
             if word == ",":
                 comma = place
             elif word not in self.verbs:
@@ -155,7 +187,7 @@ class AssertionRules:
         """The end of the words behind a cue that it speaks of."""
         comma = None
         open_brackets = 0
-        end = last if rule.direction == "backward" else min(high, last + rule.limit)
+        end = last if rule.direction in ("backward", "opening") else min(high, last + rule.limit)
         for place in range(last, end):
             word = words.lower[place]
             open_brackets += (word == "(") - (word == ")")
@@ -163,11 +195,27 @@ class AssertionRules:
                 return place
             if word == "," and not rule.lists:
                 comma = place
-            elif word in _OR:
+            elif word in _OR or (word == "who" and rule.says == "family"):  # "his wife, who has"
                 comma = None
             elif comma is not None and place - comma <= _CLAUSE and word in self.verbs:
                 return comma
         return end
+
+
+def _rule(row: Mapping[str, Any]) -> Rule:
+    given = {key: row[key] for key in Rule.__dataclass_fields__ if key in row}
+    return Rule(**given | {"of": tuple(row.get("of", ()))})
+
+
+def _places(words: Words, edges: Iterable[int]) -> list[int]:
+    """The words at which these places of the text lie, in order."""
+    return [bisect_left(words.offsets, (edge, 0)) for edge in sorted(edges)]
+
+
+def _around(bounds: list[int], place: int, end: int) -> tuple[int, int]:
+    """The last bound at or before a word, or -1, and the next one behind it."""
+    index = bisect_right(bounds, place)
+    return bounds[index - 1] if index else -1, bounds[index] if index < len(bounds) else end
 
 
 def _judge(text: str, words: Words, place: int, cues: list[_Cue], section: Section | None) -> Assertion:

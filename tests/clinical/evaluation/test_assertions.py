@@ -33,6 +33,17 @@ def test_the_halves_share_nothing_and_make_the_whole(tmp_path):
     assert all(halves)
 
 
+def test_a_sentence_of_the_tuned_half_is_not_held_out_with_another_phrase(tmp_path):
+    file = tmp_path / "kit.txt"
+    words = [f"fever{n} chills{n} cough{n}" for n in range(20)]
+    lines = [f"1\t \t{own}\tNo {text.replace(own, own.upper())}.\tNegated\tRecent\tPatient\n"
+             for text in words for own in text.split()]  # fmt: skip
+    file.write_text("".join(lines))
+    tuned, held_out = (evaluate_assertions(file, half) for half in ("tuned", "held-out"))
+    assert tuned.phrases + held_out.phrases == 60
+    assert (tuned.phrases, held_out.phrases) == (3 * tuned.documents, 3 * held_out.documents)
+
+
 def test_polarity_of_events_is_read(tmp_path):
     (tmp_path / "a.txt").write_text("No fever.\nThe rash has resolved.\nPossible gout.\nAspirin.")
     (tmp_path / "a.ann").write_text(
