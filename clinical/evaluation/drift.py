@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from scipy.sparse import csr_array
 from scipy.special import expit
 
-from clinical.dataset import document_text, resources, subject_of
+from clinical.dataset import document_text, keyed_share, resources, subject_of
 from clinical.diagnosis import ConditionModel
 from clinical.diagnosis.model import Floats
 from clinical.evaluation.held_back import read_whole
@@ -26,6 +26,7 @@ from policies.access import Action, Purpose
 from policies.errors import InputError
 from policies.events import Event
 from policies.guard import Site
+from privacy.consent_book import refused
 
 FEWEST_PATIENTS = 10  # of each set
 DEALS = 199  # so that the smallest p is 1 in 200
@@ -70,31 +71,42 @@ class Drift:
 
 
 def evaluate_drift(site: Site, model: ConditionModel, before: Path, after: Path) -> Drift:
-    """Compare two de-identified folders of a site; it is logged, and its figures stay at the site.
+    """Compare the held-back patients of one folder of a site with another one; it is logged, and stays at the site.
+
+    Who refused research is in neither. A patient of both stands in the later one alone, since nobody is two patients.
+
+    Args:
+        before: what the model was validated on: patients whom its plan trained on are left out of it.
 
     Raises:
         AccessDenied: whoever asks may not evaluate.
-        InputError: one of them has notes of fewer than ten patients.
+        InputError: one of them has notes of fewer than ten such patients.
     """
     site.guard.permit(Action.EVALUATE, Purpose.RESEARCH)
-    found = compare(model, notes_of(before), notes_of(after))
+    later = notes_of(site, after, lambda patient: True)
+    validated = notes_of(
+        site, before, lambda own: own not in later and keyed_share(own, model.split_key) < model.held_back
+    )
+    found = compare(model, validated, later)
     site.guard.record(Event.EVALUATED, model=model.name, patients=found.after[0], notes=found.after[1])
     return found
 
 
-def notes_of(folder: Path) -> Notes:
-    """The texts of every patient of a de-identified folder, labelled or not.
+def notes_of(site: Site, folder: Path, counts: Callable[[str], bool]) -> Notes:
+    """The texts, labelled or not, of patients of a de-identified folder who count and did not refuse research.
 
     Raises:
-        InputError: notes of fewer than ten patients.
+        InputError: notes of fewer than ten of them.
     """
     found: dict[str, list[str]] = {}
     for document in resources(folder, "DocumentReference"):
-        found.setdefault(subject_of(document), []).append(document_text(document))
-    if len(found) < FEWEST_PATIENTS:
-        hint = f"Drift is judged from {FEWEST_PATIENTS} patients on; name a folder that 'confide deid' wrote."
-        raise InputError(f"notes of {len(found)} patients", hint, file=folder)
-    return found
+        found.setdefault(subject_of(document).removeprefix("Patient/"), []).append(document_text(document))
+    refusing = refused(site, Purpose.RESEARCH, list(found))
+    kept = {patient: texts for patient, texts in found.items() if patient not in refusing and counts(patient)}
+    if len(kept) < FEWEST_PATIENTS:
+        hint = f"Drift is judged from {FEWEST_PATIENTS} patients on; name a folder with more."
+        raise InputError(f"notes of {len(kept)} patients that count", hint, file=folder)
+    return kept
 
 
 def compare(model: ConditionModel, before: Notes, after: Notes) -> Drift:

@@ -1,4 +1,8 @@
-"""Scores of ranked conditions by sex, age band and type of note, each against all other held-back patients."""
+"""Scores of ranked conditions by sex, age band and type of note, each against all other held-back patients.
+
+Each difference is judged by what chance alone makes of it: patients with as many notes as each other swap their groups,
+many times (a permutation test; Good 2005), and the share of it is corrected for the number of groups (Holm 1979).
+"""
 
 from __future__ import annotations
 
@@ -9,9 +13,9 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.stats import beta
 
 from clinical.diagnosis import ConditionModel
-from clinical.evaluation.bootstrap import interval, resampled
 from clinical.evaluation.calibration import FEWEST_PATIENTS, judged
 from clinical.evaluation.groups import Groups, groups_of
 from clinical.evaluation.held_back import Read, held_back, read_all
@@ -20,8 +24,9 @@ from policies.events import Event
 from policies.guard import Site
 
 FEWEST = 5  # patients of a group, and of those outside it: below, an interval says nothing and a share names people
-
-Interval = tuple[float, float]
+LEVEL = 0.05  # of p, below which a group is said to differ
+_DEALS = 1999  # so that p can fall below the level with forty groups
+_SEED = 0
 
 
 @dataclass(frozen=True)
@@ -30,8 +35,9 @@ class GroupScore:
 
     Attributes:
         respect, group: for example "sex" and "female".
-        precision_at_1, interval: share of its notes whose first suggestion is right; 95 %, by bootstrap over patients.
-        difference, difference_interval: from the notes of everybody else.
+        precision_at_1, interval: share of its notes whose first suggestion is right; 95 %, counting each patient once
+            however many notes there are, so that it is rather too wide (Clopper and Pearson 1934).
+        difference, p: from the notes of everybody else, and how often chance alone makes so much of any group.
         coverage: share of its patients' notes (one of each) whose labels all lie in their set, beside the policy's
             level; None where the site has too few patients to calibrate.
     """
@@ -41,16 +47,15 @@ class GroupScore:
     patients: int
     notes: int
     precision_at_1: float
-    interval: Interval
+    interval: tuple[float, float]
     difference: float
-    difference_interval: Interval
+    p: float
     coverage: float | None
 
     @property
     def differs(self) -> bool:
-        """Whether the interval of the difference leaves out 0; of twenty groups that do not differ one does."""
-        low, high = self.difference_interval
-        return low > 0 or high < 0
+        """Of twenty models that serve all groups alike, one is said to differ in any of them."""
+        return self.p < LEVEL
 
 
 @dataclass(frozen=True)
@@ -90,30 +95,46 @@ def by_group(read: Read, groups: Mapping[str, Groups], level: float) -> Fairness
         level: of the sets.
     """
     rows = _Rows(read, level)
-    found: list[GroupScore] = []
+    found: dict[tuple[str, str], NDArray[np.bool_]] = {}
     too_small: dict[str, int] = {}
     for respect in next(iter(groups.values()), {}):
         names = np.array([groups[record][respect] for record in read.records])
-        for group in sorted(set(names)):
+        for group in map(str, sorted(set(names))):
             inside = names == group
             if min(rows.people(inside), rows.people(~inside)) < FEWEST:
                 too_small[f"{respect} {group}"] = rows.people(inside)
             else:
-                found.append(rows.score(respect, str(group), inside))
-    return FairnessScores(len(set(read.patients)), len(read.truth), level, tuple(found), too_small)
+                found[respect, group] = inside
+    chances = _holm([rows.chance(inside) for inside in found.values()])
+    scores = [rows.score(*name, inside, p) for (name, inside), p in zip(found.items(), chances, strict=True)]
+    return FairnessScores(len(set(read.patients)), len(read.truth), level, tuple(scores), too_small)
+
+
+def _holm(chances: list[float]) -> list[float]:
+    """Each p as it counts beside the others (Holm 1979)."""
+    order = np.argsort(chances, kind="stable")
+    corrected = np.maximum.accumulate(np.array(chances)[order] * np.arange(len(chances), 0, -1))
+    return np.minimum(corrected, 1.0)[np.argsort(order, kind="stable")].tolist()
+
+
+def _interval(share: float, count: int) -> tuple[float, float]:
+    right, wrong = share * count, (1 - share) * count
+    low = beta.ppf(0.025, right, wrong + 1) if right else 0.0
+    return float(low), float(beta.ppf(0.975, right + 1, wrong) if wrong else 1.0)
 
 
 class _Rows:
-    """Notes, whether the first suggestion of each is right, and the resamples of their patients.
+    """Notes, and whether the first suggestion of each is right.
 
     Attributes:
+        deals: of each deal, from which row the group of each row comes, `[D, N]`.
         covered: whether the set of a note holds all its labels, of one note of each patient; NaN for other notes.
     """
 
     def __init__(self, read: Read, level: float) -> None:
         self.patients = np.array(read.patients)
-        self.right = read.truth[np.arange(len(read.truth)), read.log_odds.argmax(1)]
-        self.samples = resampled([np.flatnonzero(self.patients == patient) for patient in sorted(set(read.patients))])
+        self.right = read.truth[np.arange(len(read.truth)), read.log_odds.argmax(1)].astype(float)
+        self.deals = _swaps(self.patients)
         self.covered = np.full(len(read.truth), np.nan)
         if len(read.alone) >= FEWEST_PATIENTS:
             _, sets = judged(read.log_odds[read.alone], read.truth[read.alone], level)
@@ -122,20 +143,40 @@ class _Rows:
     def people(self, rows: NDArray[np.bool_]) -> int:
         return len(set(self.patients[rows]))
 
-    def score(self, respect: str, group: str, inside: NDArray[np.bool_]) -> GroupScore:
+    def chance(self, inside: NDArray[np.bool_]) -> float:
+        """How often the rows differ as much when patients swap their groups."""
+        value, dealt = self._differences(inside[None])[0], self._differences(inside[self.deals])
+        return float((1 + (np.abs(dealt) >= abs(value) - 1e-12).sum()) / (1 + _DEALS))
+
+    def _differences(self, inside: NDArray[np.bool_]) -> NDArray[np.float64]:
+        """Of each grouping `[D, N]`, the share of what is right inside less that outside, `[D]`."""
+        count, right = inside.sum(1), inside @ self.right
+        return np.asarray(right / count - (self.right.sum() - right) / (inside.shape[1] - count))
+
+    def score(self, respect: str, group: str, inside: NDArray[np.bool_], p: float) -> GroupScore:
         """The score of the notes `inside` a group, beside that of all others."""
-        right = self.right
-        halves = [(rows[inside[rows]], rows[~inside[rows]]) for rows in self.samples]
-        drawn = [(right[own].mean(), right[others].mean()) for own, others in halves if len(own) and len(others)]
+        people, precision = self.people(inside), float(self.right[inside].mean())
         covered = self.covered[inside & ~np.isnan(self.covered)]
         return GroupScore(
             respect,
             group,
-            self.people(inside),
+            people,
             int(inside.sum()),
-            float(right[inside].mean()),
-            interval([own for own, _ in drawn]),
-            float(right[inside].mean() - right[~inside].mean()),
-            interval([own - others for own, others in drawn]),
+            precision,
+            _interval(precision, people),
+            precision - float(self.right[~inside].mean()),
+            p,
             float(covered.mean()) if len(covered) else None,
         )
+
+
+def _swaps(patients: NDArray[np.str_]) -> NDArray[np.int64]:
+    """Rows dealt out so that patients with as many notes as each other swap all of theirs, `[D, N]`."""
+    random = np.random.default_rng(_SEED)
+    own = [np.flatnonzero(patients == patient) for patient in sorted(set(patients))]
+    deals = np.tile(np.arange(len(patients)), (_DEALS, 1))
+    for count in {len(rows) for rows in own}:
+        alike = np.stack([rows for rows in own if len(rows) == count])
+        dealt = random.permuted(np.tile(np.arange(len(alike)), (_DEALS, 1)), axis=1)
+        deals[:, alike.ravel()] = alike[dealt].reshape(_DEALS, -1)
+    return deals

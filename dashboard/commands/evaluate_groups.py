@@ -48,11 +48,15 @@ def drift(
 ) -> None:
     """Whether later notes are still like those that a model was validated on: their words, and what it makes of them.
 
+    Of the earlier folder only patients whom the training held back count, and in neither those who refused research.
+
     [dim]Example: confide evaluate drift deid/north-may --since deid/north[/]
     """
     from clinical.evaluation.drift import evaluate_drift
 
     site, loaded = _opened(workspace, after, model)
+    if (other := _site_of(workspace, before)).name != site.name:
+        raise InputError(f"de-identified by '{other.name}', and the later one by '{site.name}'", file=before)
     found = evaluate_drift(site, loaded, before, after)
     if as_json:
         typer.echo(found.to_json())
@@ -62,15 +66,21 @@ def drift(
 
 def _opened(workspace: Path | None, folder: Path, model: str | None) -> tuple[Site, ConditionModel]:
     from dashboard.commands.extract import ready_model
-    from dashboard.commands.train import open_cohort
     from policies.workspace import Workspace
 
-    place = Workspace.existing(workspace)
-    site = open_cohort(place, folder).site
+    place, site = Workspace.existing(workspace), _site_of(workspace, folder)
     loaded = ready_model(place, site, model)
     if loaded is None:
         raise InputError("there is no signed model in this workspace", "Run 'confide train' first.")
     return site, loaded
+
+
+def _site_of(workspace: Path | None, folder: Path) -> Site:
+    """Whose a folder is, once its signature was verified."""
+    from dashboard.commands.train import open_cohort
+    from policies.workspace import Workspace
+
+    return open_cohort(Workspace.existing(workspace), folder).site
 
 
 def show_fairness(scores: FairnessScores) -> None:
@@ -83,19 +93,21 @@ def show_fairness(scores: FairnessScores) -> None:
             own.patients,
             own.notes,
             f"{own.precision_at_1:.3f}",
-            _between(own.interval),
+            "{:.3f} to {:.3f}".format(*own.interval),
             f"{own.difference:+.3f}",
-            _between(own.difference_interval),
+            f"{own.p:.3f}",
             "-" if own.coverage is None else f"{own.coverage:.3f}",
             "differs" if own.differs else "",
         )
         for own in scores.groups
     ]
-    columns = ("", "group", "patients", "notes", "precision at 1", "95 %", "beside others", "95 %", "coverage", "")
+    columns = ("", "group", "patients", "notes", "precision at 1", "95 %", "beside others", "p", "coverage", "")
     table(f"held-back patients by group (sets at {scores.level:g})", columns, rows)
     for name, patients in scores.too_small.items():
         say(f"{name}: {patients} patients, too few beside the others to compare")
-    say("of twenty groups that do not differ one is said to; these scores are no releases: they stay at the hospital")
+    say(
+        "p: how often chance alone sets any group so far apart; these scores are no releases: they stay at the hospital"
+    )
 
 
 def show_drift(found: Drift) -> None:
@@ -110,7 +122,3 @@ def show_drift(found: Drift) -> None:
     table(title, ("", "difference (0-1)", "chance stays below", "p", ""), rows)
     if any(own.drifted for own in found.measures):
         say("what drifted was not validated: look at such notes, calibrate on them, and train anew where scores fall")
-
-
-def _between(interval: tuple[float, float]) -> str:
-    return f"{interval[0]:.3f} to {interval[1]:.3f}"

@@ -10,7 +10,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from clinical.diagnosis import ConditionModel
+from clinical.evaluation import drift
 from clinical.evaluation.drift import FEWEST_PATIENTS, Notes, compare, evaluate_drift, notes_of
+from clinical.evaluation.held_back import held_back
 from policies.errors import AccessDenied, InputError
 from policies.events import Event
 from policies.guard import open_site
@@ -69,12 +71,31 @@ def test_two_folders_are_compared_and_it_is_logged(model: ConditionModel, tmp_pa
     workspace.root.mkdir()
     workspace.policy.write_text(default_policy_text("alice"))
     site = open_site(workspace, "north", "alice")
-    before, after = write(tmp_path / "a", cohort(24)), write(tmp_path / "b", cohort(12, "q"))
+    before, after = write(tmp_path / "a", cohort(120)), write(tmp_path / "b", cohort(12, "q"))
     found = evaluate_drift(site, model, before, after)
     assert found.after[0] == 12
+    assert found.before[0] == len(held_back(site, model, before).patients) < 120
     (entry,) = happened(site.home.audit, site.keys.public)
     assert (entry.event, entry.details["patients"]) == (Event.EVALUATED, 12)
     with pytest.raises(AccessDenied):
         evaluate_drift(open_site(workspace, "north", "mallory"), model, before, after)
     with pytest.raises(InputError, match="notes of 9 patients"):
-        notes_of(write(tmp_path / "c", cohort(FEWEST_PATIENTS - 1)))
+        notes_of(site, write(tmp_path / "c", cohort(FEWEST_PATIENTS - 1)), lambda patient: True)
+
+
+def test_who_refused_or_stands_in_both_folders_is_not_counted_twice(
+    model: ConditionModel, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    workspace = Workspace(tmp_path / "workspace")
+    workspace.root.mkdir()
+    workspace.policy.write_text(default_policy_text("alice"))
+    site = open_site(workspace, "north", "alice")
+    before = write(tmp_path / "a", cohort(120))
+    validated = held_back(site, model, before).patients
+    back = [note for note in cohort(120) if str(note["subject"]["reference"]).split("/")[1] in validated[:3]]
+    after = write(tmp_path / "b", [*cohort(12, "q"), *back])
+    found = evaluate_drift(site, model, before, after)
+    assert (found.before[0], found.after[0]) == (len(validated) - 3, 15)
+    monkeypatch.setattr(drift, "refused", lambda site, purpose, patients: {validated[0], validated[5]} & {*patients})
+    found = evaluate_drift(site, model, before, after)
+    assert (found.before[0], found.after[0]) == (len(validated) - 4, 14)

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from clinical.diagnosis import ConditionModel
-from clinical.evaluation.fairness import FEWEST, by_group, evaluate_fairness
+from clinical.evaluation.fairness import FEWEST, _holm, by_group, evaluate_fairness
 from clinical.evaluation.groups import AGE, NOT_SAID, SEX, TYPE, groups_of
 from clinical.evaluation.held_back import Read
 from policies.errors import AccessDenied
@@ -74,6 +74,21 @@ def test_a_group_that_is_served_worse_is_told_from_one_that_is_not() -> None:
     assert female.difference == pytest.approx(-found[SEX, "m"].difference)
     assert female.interval[0] <= female.precision_at_1 <= female.interval[1]
     assert female.coverage is not None
+
+
+def test_a_few_patients_who_are_all_served_well_are_no_difference() -> None:
+    """Resampled, a group that is all right has an interval of no width: every second one would be said to differ."""
+    random, said = np.random.default_rng(3), 0
+    for _ in range(40):
+        people = np.repeat(np.arange(106), random.integers(1, 4, 106))
+        right = random.random(len(people)) < random.beta(2.85, 0.15, 106)[people]
+        names = {str(row): {SEX: "rare" if person < 6 else "usual"} for row, person in enumerate(people)}
+        said += by_group(made_up(right, people), names, 0.9).groups[0].differs
+    assert said <= 5
+
+
+def test_of_many_groups_one_that_is_apart_by_chance_is_not_said_to_differ() -> None:
+    assert _holm([0.04, 0.001, 0.03]) == pytest.approx([0.06, 0.003, 0.06])
 
 
 def test_a_group_of_few_patients_is_counted_and_not_scored_however_many_notes_they_have() -> None:
