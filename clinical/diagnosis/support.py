@@ -68,8 +68,8 @@ class Standing:
         """The set of this note, and how far it and the percentages can be trusted."""
         error, low, high = self.error
         figures = {"least": self.coverage[0], "most": self.coverage[1], "error": error, "low": low, "high": high}
-        labels = ", ".join(self.labels) or _say("no_label")
-        return _say("set", level=self.level, labels=labels), _say("trust", patients=self.patients, **figures)
+        which = _say("set", level=self.level, labels=", ".join(self.labels)) if self.labels else _say("no_label")
+        return which, _say("trust", patients=self.patients, **figures)
 
 
 @dataclass(frozen=True)

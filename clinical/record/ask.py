@@ -1,7 +1,8 @@
 """Questions to a patient's record: every answer a quotation with its place, or "not stated".
 
-On 268 questions to 16 articles of COVID-QA that the reader had not seen, each asked of its own article, with 95 %
-intervals by article, as `confide evaluate reading --corpus covid_qa/dev.json --held-out` prints it:
+On 268 questions to 16 articles of COVID-QA that the reader was not trained on, each asked of its own article, with 95 %
+intervals by article, as `confide evaluate reading --corpus covid_qa/dev.json --held-out` prints it. When it says "not
+stated", and how passages are weighed, was chosen on these articles:
 
     three best passages hold the whole answer           0.854 (0.789-0.907)
     F1 of words, the reader's best span                 0.416 (0.306-0.492)

@@ -42,7 +42,7 @@ def test_the_command_line_says_for_against_and_not_asked(capsys: pytest.CaptureF
     assert "not asked +0.70 orthopnea; if present, this would rank first" in out
     assert "not asked +0.30 dyspnea" in out and "dyspnea; if" not in out
     assert "never a diagnosis" in out and "rule 11" in out
-    assert "At 90% the note's conditions are among: Heart <failure>, COPD" in out
+    assert "At 90% the note's conditions, where the model knows them, are among: Heart <failure>, COPD" in out
     assert "146 held-back patients" in out and "85% and 95%" in out and "7.5%" in out
 
 
