@@ -15,6 +15,7 @@ from time import perf_counter
 from bench.report import digits, json_line, start
 from dashboard.console import say, table
 from policies.access import Action, Conditions, Purpose
+from policies.care_team import Member
 from policies.guard import Site, account_name, open_site
 from policies.policy import default_policy_text
 from policies.workspace import Workspace
@@ -33,6 +34,7 @@ def opened(folder: Path) -> Site:
     workspace.policy.write_text(default_policy_text(account_name()))
     site = open_site(workspace, "bench")
     Vault(site.home.vault, site.keys.wrapping).keys_of(["p1"])
+    site.guard.care_teams.change([Member("p2", site.guard.actor)])
     for _ in range(_GRANTS):
         break_glass.start(site, "p1", "a reason", 30)
     return site

@@ -19,6 +19,7 @@ CHARSETS = frozenset((
 ))
 # fmt: on
 _RTF = b"{\\rtf"
+_NOT_VALID = ("entered-in-error", "superseded")
 
 
 class UnreadableNote(InputError):
@@ -46,6 +47,38 @@ def read_attachment(attachment: Mapping[str, Any], largest: int = LARGEST_NOTE) 
     if not text.strip():
         raise UnreadableNote("the note is empty", kind="empty note")
     return text
+
+
+def document_text(
+    document: Mapping[str, Any],
+    largest: int = LARGEST_NOTE,
+    read: Callable[[Mapping[str, Any], int], str] = read_attachment,
+) -> str:
+    """The text of a DocumentReference: of the first content that can be read, for R4 allows the same note in several
+    formats.
+
+    Args:
+        document: a FHIR DocumentReference (R4, 2.42.6), already parsed.
+        largest: the most bytes that a note may have.
+        read: gives the text of one Attachment.
+
+    Raises:
+        InputError: the document was entered in error or is superseded, or no content of it can be read: why the first
+            cannot.
+        KeyError, TypeError, AttributeError: it is no DocumentReference with content.
+    """
+    for name, own in (("status", document.get("status")), ("docStatus", document.get("docStatus"))):
+        if own in _NOT_VALID:
+            raise UnreadableNote(
+                f"the document's {name} is '{own}'", "Name the document that counts.", kind="not valid"
+            )
+    refused: list[InputError] = []
+    for content in document["content"]:
+        try:
+            return read(content["attachment"], largest)
+        except InputError as error:
+            refused.append(error)
+    raise refused[0] if refused else KeyError("content")
 
 
 def _content_type(header: str) -> tuple[str, str]:
@@ -89,8 +122,8 @@ def _known_charsets() -> str:
 def _html(data: bytes, charset: str) -> str:
     try:
         return html_text(_plain(data, charset))
-    except ValueError:
-        raise UnreadableNote("the attachment's HTML cannot be read", kind="broken HTML") from None
+    except ValueError as error:  # says nothing of the text
+        raise UnreadableNote(f"the attachment is {error}", "Export the note as text.", kind="broken HTML") from None
 
 
 def _rtf(data: bytes, charset: str) -> str:

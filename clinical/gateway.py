@@ -1,4 +1,8 @@
-"""The one gateway for care: a clinician with purpose TREAT sees a patient's name and note; each view is logged."""
+"""The one gateway for care: a clinician of the patient's care team sees name and note, and each view is logged.
+
+Where these raise AccessDenied, whoever asks is no clinician with purpose TREAT, or no glass was broken for a patient
+who refused, or of whose care team the clinician is not.
+"""
 
 from __future__ import annotations
 
@@ -55,7 +59,7 @@ def keep_note(site: Site, patient: str, text: str) -> str:
     """Keep a note that came from outside among a patient's originals; returns its pseudonym.
 
     Raises:
-        AccessDenied: whoever asks is no clinician with purpose TREAT, or the patient refused and no glass was broken.
+        AccessDenied: the patient is closed to whoever asks.
         InputError: the vault holds no such patient.
     """
     site.guard.permit(Action.EXTRACT, Purpose.TREATMENT, patient=patient, consent_denied=denied(site, patient))
@@ -74,7 +78,7 @@ def export_for_care(site: Site, text: str, found: Extraction, source: Mapping[st
         source: as `extract_for_care` has it.
 
     Raises:
-        AccessDenied: whoever asks is no clinician with purpose TREAT, or the patient refused and no glass was broken.
+        AccessDenied: the patient is closed to whoever asks.
     """
     from clinical.output import Source, as_bundle  # brings torch
 
@@ -97,7 +101,7 @@ def open_note(site: Site, patient: str, record: str) -> CareNote:
     """One original note for the care of its patient.
 
     Raises:
-        AccessDenied: whoever asks is no clinician with purpose TREAT, or the patient refused and no glass was broken.
+        AccessDenied: the patient is closed to whoever asks.
         IntegrityError: the note was erased or altered.
     """
     site.guard.permit(Action.VIEW_NOTE, Purpose.TREATMENT, patient=patient, consent_denied=denied(site, patient))
@@ -115,7 +119,7 @@ def extract_for_care(site: Site, text: str, model: ConditionModel | None, source
         source: pseudonyms of patient and record, or where else the text comes from; all of it is logged.
 
     Raises:
-        AccessDenied: whoever asks is no clinician with purpose TREAT.
+        AccessDenied: the patient, where there is one, is closed to whoever asks.
         IntegrityError: the model's calibration at this hospital was altered.
     """
     patient = source.get("patient", "")

@@ -32,7 +32,8 @@ _ICON = """<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 24 24" width="64
 def found(workspace: Workspace) -> tuple[str, Session] | None:
     """The session of this browser, with its token: of the form's cookie, or of OpenID Connect."""
     kept = signin.sessions(workspace)
-    if (token := st.context.cookies.get(signin.COOKIE)) and (session := kept.find(token)):
+    name = signin.cookie_of(st.context.url or "")
+    if (token := st.context.cookies.get(name)) and (session := kept.find(token)):
         return token, session
     if st.user.get("is_logged_in"):
         claims = st.user.to_dict()
@@ -55,13 +56,13 @@ def say_ended() -> None:
 
 
 @st.fragment(run_every=_LOOK_S)
-def keep_watch(workspace: Workspace, token: str) -> None:
-    """Take the page off the screen once the session ended; looking is no activity."""
+def keep_watch(workspace: Workspace, token: str, choice: Choice | None) -> None:
+    """Take the page off the screen once the session ended, or acts as something else; looking is no activity."""
     try:
-        ended = signin.sessions(workspace).find(token, active=False) is None
+        found = signin.sessions(workspace).find(token, active=False)
     except ConfideError:
-        ended = True  # what cannot be looked up is said in the place of the page
-    if ended:
+        found = None  # what cannot be looked up is said in the place of the page
+    if found is None or found.choice != choice:
         st.rerun()
 
 
@@ -95,7 +96,7 @@ def leave(workspace: Workspace, token: str) -> None:
         st.logout()
 
 
-def who(visit: Visit, token: str) -> None:
+def who(visit: Visit) -> None:
     """The side bar: account, role, purpose, hospital and policy."""
     with st.sidebar:
         lines = {
@@ -106,8 +107,8 @@ def who(visit: Visit, token: str) -> None:
             "Policy": visit.site.guard.policy.digest[:16],
         }
         st.markdown("  \n".join(f"{name}: **{plain(value)}**" for name, value in lines.items()))
-        st.button("Sign out", key="leave", on_click=partial(leave, visit.workspace, token), width="stretch")
-        forget = partial(signin.sessions(visit.workspace).choose, token, None)
+        st.button("Sign out", key="leave", on_click=partial(leave, visit.workspace, visit.token), width="stretch")
+        forget = partial(signin.forget_choice, visit.workspace, visit.token)
         st.button("Change role or purpose", key="change", on_click=forget, width="stretch")
 
 
@@ -120,9 +121,9 @@ def page_of(page: PageView, offered: bool) -> StreamlitPage:
 
 def show(workspace: Workspace, session: Session, choice: Choice, token: str) -> None:
     """The pages of a visit."""
-    visit = Visit(workspace, session.account, choice)
+    visit = Visit(workspace, session.account, choice, token)
     enter(visit)
-    who(visit, token)
+    who(visit)
     pages = {own: page_of(own, own in visit.pages) for own in PAGES}
     sections = {"": [entrance(partial(st.switch_page, pages[visit.pages[0]]))]}
     for own, page in pages.items():
@@ -155,7 +156,7 @@ def main() -> None:
             instead(say_ended)
             return
         token, session = here
-        keep_watch(workspace, token)
+        keep_watch(workspace, token, session.choice)
         if not workspace.sites():
             instead(partial(say_missing, NO_SITE))
         elif session.choice:

@@ -15,6 +15,7 @@ from dashboard.commands import (
     backup,
     break_glass,
     budget,
+    care_team,
     certify,
     codes,
     consent,
@@ -36,6 +37,7 @@ from dashboard.commands import (
     site,
     summary,
     train,
+    upgrade,
     users,
 )
 from policies.network import call_nobody
@@ -64,6 +66,7 @@ app.add_typer(certify.app, name="certify")
 app.add_typer(reidentify.app, name="reidentify")
 app.add_typer(erase.app, name="erase")
 app.add_typer(consent.app, name="consent")
+app.add_typer(care_team.app, name="care-team")
 app.add_typer(policy.app, name="policy")
 app.add_typer(break_glass.app, name="break-glass")
 app.add_typer(keys.app, name="keys")
@@ -77,6 +80,7 @@ app.add_typer(server.app, name="server")
 app.add_typer(site.app, name="site")
 app.command("backup")(backup.backup)
 app.command("restore")(backup.restore)
+app.command("upgrade")(upgrade.upgrade)
 app.command("dashboard")(dashboard.dashboard)
 app.command("serve")(serve.serve)
 

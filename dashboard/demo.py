@@ -28,12 +28,14 @@ from federated.plan import Plan
 from federated.settings import StudySettings
 from federated.site_round import plan_classifier
 from federated.study import Cohort, approve_everywhere, draft_plan, register_scores
+from policies.care_team import EVERY
 from policies.errors import BudgetError, InputError
 from policies.files import write_whole
 from policies.guard import account_name, open_server, open_site
 from policies.models import SignedModel
 from policies.policy import default_policy_text
 from policies.workspace import Workspace
+from privacy import care_teams
 
 EPSILON = 7.9  # of the policy's 8
 SPLIT_KEY = "confide demo"
@@ -47,6 +49,8 @@ def run(root: Path, patients: int, workers: int) -> None:
     names = write_exports(workspace, patients)
     step(2, "each hospital de-identifies its own records")
     cohorts = deidentify(workspace, names, workers)
+    for cohort in cohorts:
+        care_teams.add(cohort.site, EVERY, EVERY)  # nobody says who treats people who are made up
     step(3, "the hospitals train together; each adds its noise before anything leaves")
     server = open_server(workspace)
     rule = LabelRule(LabelSource.CONDITION, tuple(condition_labels()), {}, condition_labels())

@@ -70,11 +70,13 @@ def chosen_homes(workspace: Workspace, name: str | None) -> list[Home]:
     return chosen
 
 
-def opened(workspace: Workspace, home: Home) -> Server | Site:
-    """A site or the server, with its keys and its guard."""
+def opened(workspace: Workspace, home: Home, *, any_layout: bool = False) -> Server | Site:
+    """A site or the server, with its keys and its guard; `any_layout` as `open_site` has it."""
     from policies.guard import open_server, open_site
 
-    return open_server(workspace) if home.name == SERVER else open_site(workspace, home.name)
+    if home.name == SERVER:
+        return open_server(workspace, any_layout=any_layout)
+    return open_site(workspace, home.name, any_layout=any_layout)
 
 
 def chosen_sites(workspace: Workspace, name: str | None) -> tuple[SiteHome, ...]:

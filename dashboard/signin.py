@@ -20,6 +20,15 @@ COOKIE = "confide-session"
 _NOBODY = "nobody"  # what was typed as a name may be a password, so it stands in no log
 
 
+def cookie_of(url: str) -> str:
+    """The name of the cookie at an address.
+
+    Over HTTPS it has the prefix with which browsers take it from this host alone and over HTTPS alone, so that no
+    neighbour under the same domain can put its own there (RFC 6265bis, section 4.1.3.2).
+    """
+    return f"__Host-{COOKIE}" if url.startswith("https://") else COOKIE
+
+
 def new_password() -> str:
     """One that is made up, of 96 random bits."""
     return "-".join(secrets.token_hex(2) for _ in range(6))
@@ -46,6 +55,11 @@ def note(workspace: Workspace, actor: str, event: Event, **details: Any) -> None
     """Write into every log of the workspace that something about an account happened."""
     for guard in guards(workspace, actor):
         guard.record(event, **details)
+
+
+def account_changed(workspace: Workspace, actor: str, account: str, change: str) -> None:
+    """Write into every log that somebody made, unlocked, removed or otherwise changed an account."""
+    note(workspace, actor, Event.ACCOUNT_CHANGED, account=account, change=change)
 
 
 def sign_in(workspace: Workspace, name: str, password: str) -> str:
@@ -114,6 +128,11 @@ def choose(workspace: Workspace, token: str, session: Session, choice: Choice) -
     sessions(workspace).choose(token, choice)
     details = {"role": choice.role, "purpose": choice.purpose}
     open_site(workspace, choice.site, session.account, choice.role).guard.record(Event.PURPOSE_CHOSEN, **details)
+
+
+def forget_choice(workspace: Workspace, token: str) -> None:
+    """The person is asked again as what, for what and where."""
+    sessions(workspace).choose(token, None)
 
 
 def sign_out(workspace: Workspace, token: str) -> None:

@@ -1,10 +1,12 @@
-"""Writes docs/commands.md: every command of Confide with what its --help prints. Run by `make docs`."""
+"""Writes docs/commands.md, every command with what its --help prints, and docs/pictures. Run by `make docs`."""
 
 from __future__ import annotations
 
 import os
 import subprocess
 import sys
+import tempfile
+from argparse import ArgumentParser
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -12,6 +14,7 @@ import click
 from typer.main import get_command
 
 COMMANDS = Path(__file__).with_name("commands.md")
+STAGE = Path(tempfile.gettempdir(), "confide-pictures")
 _WIDTH = 100
 _CALL = "import sys; sys.argv[0] = 'confide'; from dashboard.cli import main; main()"
 _HEAD = """# Commands
@@ -50,5 +53,19 @@ def _below(command: click.Command, path: tuple[str, ...]) -> Iterator[tuple[str,
         yield from _below(inner, (*path, name))
 
 
-if __name__ == "__main__":
+def main() -> None:
+    """Write what is asked for."""
+    parser = ArgumentParser(description="Commands and pictures of the documents.")
+    parser.add_argument("--no-pictures", action="store_true", help="the commands alone, in seconds")
+    parser.add_argument("--stage", type=Path, default=STAGE, help="workspace of the pictures; made where it is missing")
+    chosen = parser.parse_args()
     COMMANDS.write_text(page(), "utf-8")
+    if not chosen.no_pictures:
+        sys.path.append(str(Path(__file__).resolve().parents[1]))  # for this script the folder of documents comes first
+        from docs.screens import draw
+
+        draw(chosen.stage)
+
+
+if __name__ == "__main__":
+    main()

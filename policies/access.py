@@ -57,6 +57,7 @@ class Action(StrEnum):
     PRUNE_AUDIT = "prune_audit"
     MANAGE_KEYS = "manage_keys"
     MANAGE_ACCOUNTS = "manage_accounts"
+    MANAGE_CARE_TEAMS = "manage_care_teams"
     VIEW_POLICY = "view_policy"
     CORRECT = "correct"
 
@@ -69,11 +70,14 @@ class Conditions:
         consent_denied: the purposes that the patient refused.
         break_glass: whether the person broke the glass for this patient.
         own_request: whether the person decides about what the same person asked for.
+        care_team: whether the person is on this patient's care team; true where the question is about no one patient,
+            such as whether a page opens, or one look at a text that belongs to nobody here.
     """
 
     consent_denied: frozenset[Purpose] = frozenset()
     break_glass: bool = False
     own_request: bool = False
+    care_team: bool = True
 
 
 ORDINARY = Conditions()
@@ -168,4 +172,5 @@ def _context(purpose: Purpose, under: Conditions) -> Mapping[str, Any]:
         "consent_denied": sorted(under.consent_denied),
         "break_glass": under.break_glass,
         "own_request": under.own_request,
+        "care_team": under.care_team,
     }

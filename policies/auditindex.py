@@ -2,75 +2,58 @@
 
 The index says which entries there are; what they say is read from the log, which stays the truth. Each time it is
 followed, the log's signature is checked, that it continues the tree that was read before, and every new entry.
+
+Whoever may write to these tables could hide an entry. So each answer about a patient is proved by chains, whose ends
+are sealed with the holder's key for this size and root of the log; `check` compares every row with the log.
 """
 
 from __future__ import annotations
 
 import json
-from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from itertools import groupby
+from itertools import groupby, islice
 
 import sqlalchemy as sql
 
-from policies.audit import verify
-from policies.database import Database, url_of
+from policies.database import Database
 from policies.errors import IntegrityError, StorageError
 from policies.events import Entry, Event
-from policies.exports.query import Filter, Outcome, facts_of, meaning_of, patients_of, purpose_of, short_hashes
-from policies.keys import PublicKey
+from policies.exports.query import Filter, Outcome, facts_of, meaning_of, short_hashes
+from policies.findings import Watch
+from policies.indexrows import (
+    ACTIVITY,
+    ENTRIES,
+    METADATA,
+    NAMED,
+    Chains,
+    Followed,
+    beyond,
+    bucket_of,
+    count_the_same,
+    folded,
+    followed,
+    forget,
+    insert,
+    say_the_same,
+)
+from policies.keys import KeyRing
 from policies.logview import LogView, look
-from policies.notes import Checkpoint
 from policies.tiles import WIDTH
 from policies.tlog import EMPTY_ROOT, range_root
 from policies.workspace import Home
 
 AT_ONCE = 16 * WIDTH
-_HOUR = len("2026-01-31T00")
 _AFTER_A_DAY = "U"  # what follows the day in a time is a T
 
-_metadata = sql.MetaData()
-_entries = sql.Table(
-    "entries",
-    _metadata,
-    sql.Column("sequence", sql.Integer, primary_key=True, autoincrement=False),
-    sql.Column("time", sql.String(40), nullable=False, index=True),
-    sql.Column("event", sql.String(64), nullable=False),
-    sql.Column("actor", sql.Text, nullable=False),
-    sql.Column("purpose", sql.Text, nullable=False),
-    sql.Column("facts", sql.Text, nullable=False),
-    sql.Index("of_an_event", "event", "sequence"),
-    sql.Index("of_an_actor", "actor", "sequence"),
-)
-_patients = sql.Table(
-    "patients",
-    _metadata,
-    sql.Column("patient", sql.Text, primary_key=True),
-    sql.Column("sequence", sql.Integer, primary_key=True),
-)
-_activity = sql.Table(
-    "activity",
-    _metadata,
-    sql.Column("hour", sql.String(_HOUR), primary_key=True),
-    sql.Column("event", sql.String(64), primary_key=True),
-    sql.Column("actor", sql.Text, primary_key=True),
-    sql.Column("entries", sql.Integer, nullable=False),
-)
-_state = sql.Table(
-    "state",
-    _metadata,
-    sql.Column("first", sql.Integer, nullable=False),
-    sql.Column("size", sql.Integer, nullable=False),
-    sql.Column("root", sql.String(64), nullable=False),
-)
+_torn = sql.Table("torn", METADATA, sql.Column("time", sql.String(40), nullable=False))
 _replaced = sql.Table(
-    "replaced", _metadata, sql.Column("time", sql.String(40), primary_key=True), sql.Column("size", sql.Integer)
+    "replaced", METADATA, sql.Column("time", sql.String(40), primary_key=True), sql.Column("size", sql.Integer)
 )
 _checks = sql.Table(
     "checks",
-    _metadata,
+    METADATA,
     sql.Column("time", sql.String(40), primary_key=True),
     sql.Column("size", sql.Integer, nullable=False),
     sql.Column("warnings", sql.Text, nullable=False),
@@ -85,7 +68,7 @@ class Search(Filter):
     text: str = ""
 
     def matches(self, entry: Entry) -> bool:
-        return super().matches(entry) and _folded(short_hashes(self.text)) in _folded(facts_of(entry.details))
+        return super().matches(entry) and folded(short_hashes(self.text)) in folded(facts_of(entry.details))
 
     @property
     def plain(self) -> bool:
@@ -101,6 +84,9 @@ class Hit:
     time: str
     event: str
     actor: str
+
+
+_HIT = (ENTRIES.c.sequence, ENTRIES.c.time, ENTRIES.c.event, ENTRIES.c.actor)
 
 
 @dataclass(frozen=True)
@@ -119,22 +105,28 @@ class Check:
     failure: str
 
 
+class Torn(IntegrityError):
+    """The index is not what was read from the log; it is made anew."""
+
+    hint = "It is made anew from the log: load the page again in a minute, and look who may write to the database."
+
+
 class AuditIndex:
     """The index of one log, beside it or in the hospital's database.
 
     Args:
-        key: of the log.
+        keys: of the log's holder.
 
     Raises:
         StorageError: the disk or the database refuses.
         IntegrityError: what stands there is no index.
     """
 
-    def __init__(self, home: Home, key: PublicKey) -> None:
-        self._folder, self._key = home.audit, key
-        self._database = Database(url_of(f"{home.name}/index", home.audit_index), "index of the log")
+    def __init__(self, home: Home, keys: KeyRing) -> None:
+        self._folder, self._keys, self._size = home.audit, keys, 0
+        self._database = Database(home.audit_index_url, "index of the log")
         with self._database.transaction() as link:
-            _metadata.create_all(link)
+            METADATA.create_all(link)
 
     def follow(self, most: int = AT_ONCE) -> tuple[LogView, int]:
         """Take in up to `most` further entries, each verified; returns the log as it stands, and how many are left.
@@ -143,61 +135,102 @@ class AuditIndex:
             IntegrityError: naming the first bad entry; nothing after it is taken in.
         """
         with self._database.transaction() as link:
-            view = look(self._folder, self._key)  # within: no view that is older than what was read before
+            view = look(self._folder, self._keys.public)  # within: no view that is older than what was read before
             known = self._known(link, view)
-            end = min(known + most, view.size)
-            if known < end:
-                _insert(link, list(view.entries(known, end)))
+            end = min(known.size + most, view.size)
+            if known.size < end:
+                chains = Chains(known.chains)
+                insert(link, list(view.entries(known.size, end)), chains)
                 root = view.signed.root if end == view.size else range_root(0, end, view.tree.node)
-                link.execute(sql.update(_state).values(size=end, root=root.hex()))
+                Followed(known.first, end, root, bytes(chains)).keep(link, self._keys)
+        self._size = end
         return view, view.size - end
 
-    def search(self, asked: Search, most: int) -> tuple[Hit, ...]:
-        """The newest `most` of the entries that were asked for, the newest first."""
-        columns = (_entries.c.sequence, _entries.c.time, _entries.c.event, _entries.c.actor)
-        newest = sql.select(*columns).where(*_conditions(asked)).order_by(_entries.c.sequence.desc()).limit(most)
+    def search(self, asked: Search, most: int | None = None) -> tuple[Hit, ...]:
+        """The entries that were asked for, or the newest `most` of them, the newest first.
+
+        Raises:
+            Torn: of a patient's, rows were hidden, altered or added since they were taken in.
+        """
+        if asked.patient:
+            return self._about(asked)[:most]
+        newest = sql.select(*_HIT).where(*_conditions(asked)).order_by(ENTRIES.c.sequence.desc()).limit(most)
         with self._database.transaction() as link:
             return tuple(Hit(*row) for row in link.execute(newest))
 
+    def _about(self, asked: Search) -> tuple[Hit, ...]:
+        """What was asked for about one patient, the newest first, once all rows of the patient's bucket are proved."""
+        bucket, fits = bucket_of(asked.patient), sql.and_(NAMED.c.patient == asked.patient, *_conditions(asked))
+        every = sql.select(fits, NAMED.c.patient, NAMED.c.sequence.label("number"), *ENTRIES.c).select_from(
+            NAMED.outerjoin(ENTRIES, NAMED.c.sequence == ENTRIES.c.sequence)
+        )
+        with self._database.transaction() as link:
+            found = link.execute(every.where(NAMED.c.bucket == bucket)).all()
+            rows = sorted(found, key=lambda row: (row.number, row.patient))
+            known = self._followed(link)
+            whole = known is not None and Chains(known.chains).prove(bucket, ((row.patient, row[3:]) for row in rows))
+            if known and not whole:
+                _tear(link)
+        if not known or not whole or known.size < self._size:
+            raise Torn("the index of the log hides, alters or makes up entries about patients")
+        return tuple(Hit(*row[3:7]) for row in reversed(rows) if row[0])
+
     def activity(self, asked: Search) -> list[tuple[str, str, int]]:
         """How many entries there are by hour and event; of what was asked, patient, purpose and text do not count."""
-        times = sql.func.sum(_activity.c.entries)
-        by_hour = sql.select(_activity.c.hour, _activity.c.event, times).where(*_common(asked, _activity, "hour"))
+        times = sql.func.sum(ACTIVITY.c.entries)
+        by_hour = sql.select(ACTIVITY.c.hour, ACTIVITY.c.event, times).where(*_common(asked, ACTIVITY, "hour"))
         with self._database.transaction() as link:
-            return [tuple(row) for row in link.execute(by_hour.group_by(_activity.c.hour, _activity.c.event))]
+            return [tuple(row) for row in link.execute(by_hour.group_by(ACTIVITY.c.hour, ACTIVITY.c.event))]
 
     def seen(self) -> tuple[list[str], list[str]]:
         """Every event and every account that stand in the log."""
         with self._database.transaction() as link:
             events, actors = (
                 sorted(link.execute(sql.select(column).distinct()).scalars())
-                for column in (_activity.c.event, _activity.c.actor)
+                for column in (ACTIVITY.c.event, ACTIVITY.c.actor)
             )
         return events, actors
 
     def knows(self, patient: str) -> bool:
-        """Whether an entry names this patient."""
-        with self._database.transaction() as link:
-            return bool(link.execute(sql.select(_patients).where(_patients.c.patient == patient).limit(1)).first())
+        """Whether an entry names this patient; raises Torn as `search`."""
+        return bool(patient and self.search(Search(patient=patient), 1))
 
     def replaced(self) -> list[tuple[str, int]]:
         """When another log was found than the one that was read before, and how many entries that had had."""
         with self._database.transaction() as link:
             return [(row.time, row.size) for row in link.execute(sql.select(_replaced).order_by(_replaced.c.time))]
 
+    def torn(self) -> list[str]:
+        """When the index was found not to be what was read from the log; it was made anew then."""
+        with self._database.transaction() as link:
+            return list(link.execute(sql.select(_torn.c.time).order_by(_torn.c.time)).scalars())
+
     def check(self) -> Check:
-        """Read and verify every entry of the log, and keep what that said."""
+        """Read and verify every entry of the log, compare the index with it, and keep what that said."""
         try:
-            found = verify(self._folder, self._key)
-            made = Check(_now(), found.signed.size, found.warnings, "")
+            view = look(self._folder, self._keys.public)
+            found, whole = self._compare(view)
+            made = Check(_now(), view.size, found, "")
         except (IntegrityError, StorageError) as error:
-            made = Check(_now(), 0, (), f"{error.message}. {error.hint}")
+            made, whole = Check(_now(), 0, (), f"{error.message}. {error.hint}"), True
         row = {"time": made.time, "size": made.size, "warnings": json.dumps(made.warnings), "failure": made.failure}
         with self._database.transaction() as link:
             link.execute(sql.delete(_checks))
             link.execute(sql.insert(_checks).values(**row))
-            self._forget_if_torn(link)
+            known = self._followed(link)
+            if not whole or (known and not count_the_same(link, known)):
+                _tear(link)
         return made
+
+    def _compare(self, view: LogView) -> tuple[tuple[str, ...], bool]:
+        """What a reader of every entry should know, and whether the index says what the entries say."""
+        watch, whole, entries = Watch(view), True, view.entries()
+        while some := list(islice(entries, AT_ONCE)):
+            for entry in some:
+                watch.see(entry)
+            with self._database.transaction() as link:  # a short one each, so that pages find the index free
+                whole = say_the_same(link, some) and whole
+        return watch.findings(datetime.now(UTC)).warnings, whole
 
     def checked(self) -> Check | None:
         """What the newest reading of every entry said; None before the first."""
@@ -205,24 +238,26 @@ class AuditIndex:
             row = link.execute(sql.select(_checks)).first()
         return Check(row.time, row.size, tuple(json.loads(row.warnings)), row.failure) if row else None
 
-    def _known(self, link: sql.Connection, view: LogView) -> int:
-        """Where to go on; everything is forgotten where entries were pruned, or the log is another one."""
-        row = link.execute(sql.select(_state)).first()
-        if row and row.first == view.first and view.continues(Checkpoint("", row.size, bytes.fromhex(row.root))):
-            return int(row.size)
-        if row and not view.continues(Checkpoint("", row.size, bytes.fromhex(row.root))):
-            link.execute(sql.insert(_replaced).values(time=_now(), size=row.size))
-        _forget(link)
+    def _known(self, link: sql.Connection, view: LogView) -> Followed:
+        """Where to go on; all is forgotten where entries were pruned, or where log or index are not what they were."""
+        known = self._followed(link)
+        if known and not view.continues(known.head):
+            link.execute(sql.insert(_replaced).values(time=_now(), size=known.size))
+        elif known and known.first == view.first:
+            if not beyond(link, known):
+                return known
+            _tear(link)
+        forget(link)
         root = range_root(0, view.first, view.tree.node) if view.first else EMPTY_ROOT
-        link.execute(sql.insert(_state).values(first=view.first, size=view.first, root=root.hex()))
-        return view.first
+        return Followed(view.first, view.first, root, bytes(Chains())).keep(link, self._keys)
 
-    def _forget_if_torn(self, link: sql.Connection) -> None:
-        """Somebody who takes rows out of the index hides entries from a search."""
-        row = link.execute(sql.select(_state)).first()
-        held = link.execute(sql.select(sql.func.count()).select_from(_entries)).scalar_one()
-        if row and held != row.size - row.first:
-            _forget(link)
+    def _followed(self, link: sql.Connection) -> Followed | None:
+        """Up to where the index was made; where somebody else wrote that, it was not."""
+        try:
+            return followed(link, self._keys)
+        except IntegrityError:
+            _tear(link)
+            return None
 
 
 def read(view: LogView, sequences: Iterable[int]) -> Iterator[Entry]:
@@ -233,41 +268,13 @@ def read(view: LogView, sequences: Iterable[int]) -> Iterator[Entry]:
         yield from (entry for entry in view.entries(wanted[0], wanted[-1] + 1) if entry.sequence in chosen)
 
 
-def _insert(link: sql.Connection, entries: Sequence[Entry]) -> None:
-    rows = [
-        {
-            "sequence": entry.sequence, "time": entry.time, "event": str(entry.event), "actor": entry.actor,
-            "purpose": purpose_of(entry), "facts": _folded(facts_of(entry.details)),
-        }
-        for entry in entries
-    ]  # fmt: skip
-    link.execute(sql.insert(_entries), rows)
-    named = [{"patient": one, "sequence": entry.sequence} for entry in entries for one in set(patients_of(entry))]
-    if named:
-        link.execute(sql.insert(_patients), named)
-    for (hour, event, actor), count in Counter(
-        (entry.time[:_HOUR], str(entry.event), entry.actor) for entry in entries
-    ).items():
-        place = (_activity.c.hour == hour) & (_activity.c.event == event) & (_activity.c.actor == actor)
-        more = sql.update(_activity).where(place).values(entries=_activity.c.entries + count)
-        if not link.execute(more).rowcount:
-            link.execute(sql.insert(_activity).values(hour=hour, event=event, actor=actor, entries=count))
-
-
-def _forget(link: sql.Connection) -> None:
-    for table in (_entries, _patients, _activity, _state):
-        link.execute(sql.delete(table))
-
-
 def _conditions(asked: Search) -> Iterator[sql.ColumnElement[bool]]:
-    yield from _common(asked, _entries, "time")
+    """What a row has to fulfil, but for the patient."""
+    yield from _common(asked, ENTRIES, "time")
     if asked.purpose:
-        yield _entries.c.purpose == asked.purpose
-    if asked.patient:
-        of_patient = sql.select(_patients.c.sequence).where(_patients.c.patient == asked.patient)
-        yield _entries.c.sequence.in_(of_patient)
-    if text := _folded(short_hashes(asked.text)):
-        yield _entries.c.facts.contains(text, autoescape=True)
+        yield ENTRIES.c.purpose == asked.purpose
+    if text := folded(short_hashes(asked.text)):
+        yield ENTRIES.c.facts.contains(text, autoescape=True)
 
 
 def _common(asked: Search, table: sql.Table, time: str) -> Iterator[sql.ColumnElement[bool]]:
@@ -284,8 +291,10 @@ def _common(asked: Search, table: sql.Table, time: str) -> Iterator[sql.ColumnEl
         yield table.c[time] < asked.until + _AFTER_A_DAY
 
 
-def _folded(text: str) -> str:
-    return text.casefold().replace("\0", " ").strip()  # PostgreSQL keeps no NUL
+def _tear(link: sql.Connection) -> None:
+    """Forget what somebody else wrote, and keep when that was found."""
+    forget(link)
+    link.execute(sql.insert(_torn).values(time=_now()))
 
 
 def _now() -> str:

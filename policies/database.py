@@ -24,6 +24,7 @@ from policies.files import sha256_hex
 VARIABLE = "CONFIDE_DATABASE"
 _PATIENCE_S = 60  # that a transaction waits for another one
 _LONGEST_NAME = 63  # bytes of a name in PostgreSQL
+_OPTION = "-csearch_path="
 
 
 def url_of(owner: str, file: Path) -> str:
@@ -48,7 +49,7 @@ def url_of(owner: str, file: Path) -> str:
             "Set it to one, as postgresql+psycopg://USER@HOST/NAME, or unset it.",
         )
     schema = owner if len(owner.encode()) <= _LONGEST_NAME else sha256_hex(owner.encode())[:_LONGEST_NAME]
-    named = url.update_query_dict({"options": f'-csearch_path="{schema}"'})
+    named = url.update_query_dict({"options": f'{_OPTION}"{schema}"'})
     return named.render_as_string(hide_password=False)
 
 
@@ -56,7 +57,7 @@ class Database:
     """The tables of one owner.
 
     Args:
-        url: as `url_of` gives it, or any other of SQLAlchemy for one of both.
+        url: as `url_of` gives it, or that of a SQLite file.
         what: it holds, for errors.
     """
 
@@ -70,10 +71,14 @@ class Database:
         Raises:
             StorageError: the disk or the database refuses, or another transaction did not end in a minute.
             IntegrityError: other tables than expected stand there.
+            PolicyError: a pooler before PostgreSQL loses whose tables are asked for.
         """
         try:
             with self.engine.begin() as link:
                 yield link
+        except sql.exc.TimeoutError:  # of the pool
+            hint = "Wait a minute; if it stays so, others hold its connections."
+            raise StorageError(f"{self.engine.url!r}: the {self._what} has no free connection", hint) from None
         except sql.exc.OperationalError as error:
             raise StorageError(f"{self.engine.url!r}: the {self._what} cannot be used ({error.orig})") from error
         except sql.exc.DatabaseError as error:
@@ -165,7 +170,12 @@ def _engine(url: str) -> sql.Engine:
 
 def _alone(link: sql.Connection) -> None:
     """As SQLite's BEGIN IMMEDIATE: who begins waits until nobody else of this owner is in a transaction."""
+    schema = link.exec_driver_sql("SELECT current_setting('search_path')").scalar_one()
+    if f"{_OPTION}{schema}" != link.engine.url.query.get("options"):
+        raise PolicyError(
+            f"{link.engine.url!r}: what stands between Confide and the database drops the options of a connection",
+            "Connect to PostgreSQL itself, or through a pooler that keeps them.",
+        )
     link.exec_driver_sql(f"SET LOCAL lock_timeout = '{_PATIENCE_S * 1000:.0f}ms'")
     link.exec_driver_sql("SELECT pg_advisory_xact_lock(hashtextextended(current_setting('search_path'), 0))")
-    schema = link.exec_driver_sql("SELECT current_setting('search_path')").scalar_one()
     link.exec_driver_sql(f"CREATE SCHEMA IF NOT EXISTS {schema}")

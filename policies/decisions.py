@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import product
 from typing import Any
 
@@ -18,10 +18,16 @@ from policies.files import table_of
 from policies.policy import Policy, Role
 
 _OWN = Conditions(own_request=True)
+_STRANGER = Conditions(care_team=False)
+_LIMITS: Mapping[str, Callable[[Purpose], Conditions]] = {
+    "only for patients whose care team one is on": lambda _: _STRANGER,
+    "not where the patient refused that": lambda purpose: Conditions(frozenset([purpose])),
+}
 _SOMEBODY = "somebody"  # an account that no rule names
 _NOTHING = "nothing"
 _TWO_PERSONS = (Action.APPROVE_REIDENTIFICATION, Action.REVIEW_BREAK_GLASS)
 _Pairs = set[tuple[Action, Purpose]]
+_OF_A_TEAM = (Action.VIEW_NOTE, Action.EXTRACT, Action.CORRECT)
 _OF_A_PATIENT = (Action.VIEW_NOTE, Action.EXTRACT, Action.REQUEST_REIDENTIFICATION, Action.REIDENTIFY)
 
 
@@ -122,7 +128,8 @@ def named_persons(access: Access) -> list[str]:
 def warnings(access: Access) -> list[str]:
     """What a policy set allows and nobody is likely to want; an empty list says nothing about what is missing."""
     return [
-        *_unconditional(access), *_unknown(access), *_gained(access), *_own_requests(access), *_refusals(access)
+        *_unconditional(access), *_unknown(access), *_gained(access), *_own_requests(access), *_refusals(access),
+        *_strangers(access),
     ]  # fmt: skip
 
 
@@ -136,6 +143,8 @@ def people_warnings(policy: Policy, access: Access) -> list[str]:
             found.append(f"'{name}' holds every role")
         elif allowed & asking and allowed & deciding:
             found.append(f"'{name}' may ask for access and decide about such requests, though not about an own one")
+        elif {Action.VIEW_NOTE, Action.MANAGE_CARE_TEAMS} <= allowed:
+            found.append(f"'{name}' may read notes of the patients it treats, and say whom it treats")
     return found
 
 
@@ -159,7 +168,9 @@ def replay(entries: Iterable[Entry], proposed: Access) -> Replay:
 def _again(entry: Entry, proposed: Access) -> Decision:
     facts: Mapping[str, Any] = entry.details
     denied = frozenset(map(Purpose, facts.get("consent_denied", ())))
-    under = Conditions(denied, bool(facts.get("break_glass")), bool(facts.get("own_request")))
+    under = Conditions(
+        denied, bool(facts.get("break_glass")), bool(facts.get("own_request")), bool(facts.get("care_team", True))
+    )
     roles = [Role(role) for role in facts.get("roles", ())]
     return decide(entry.actor, roles, Action(facts["action"]), Purpose(facts["purpose"]), under, access=proposed)
 
@@ -174,12 +185,12 @@ def _asking(access: Access, person: str, roles: Collection[Role]) -> Callable[..
 
 
 def _limits(ask: Callable[..., bool], action: Action, purposes: tuple[Purpose, ...]) -> Iterator[str]:
-    def still(under: Callable[[Purpose], Conditions]) -> bool:
-        return all(ask(action, purpose, under(purpose)) for purpose in purposes)
+    def still(under: Callable[[Purpose], Conditions], *, broken: bool = False) -> bool:
+        return all(ask(action, purpose, replace(under(purpose), break_glass=broken)) for purpose in purposes)
 
-    if not still(lambda purpose: Conditions(frozenset([purpose]))):
-        broken = still(lambda purpose: Conditions(frozenset([purpose]), break_glass=True))
-        yield "not where the patient refused that" + (", unless the glass is broken" if broken else "")
+    for limit, under in _LIMITS.items():
+        if not still(under):
+            yield limit + (", unless the glass is broken" if still(under, broken=True) else "")
     if not still(lambda _: _OWN):
         yield "not about an own request"
 
@@ -245,6 +256,14 @@ def _refusals(access: Access) -> Iterator[str]:
         for action, purpose in product(_OF_A_PATIENT, Purpose):
             if ask(action, purpose, Conditions(frozenset([purpose]))):
                 yield f"{_one(person)} may {words('actions', action)} for {purpose} although the patient refused it"
+
+
+def _strangers(access: Access) -> Iterator[str]:
+    for person in (_SOMEBODY, *named_persons(access)):
+        ask = _asking(access, person, list(Role))
+        for action, purpose in product(_OF_A_TEAM, Purpose):
+            if ask(action, purpose, _STRANGER):
+                yield f"{_one(person)} may {words('actions', action)} for {purpose} without being on the care team"
 
 
 def _one(person: str) -> str:

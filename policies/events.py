@@ -44,6 +44,7 @@ class Event(StrEnum):
     SIGNOUT = "signout"
     PURPOSE_CHOSEN = "purpose.chosen"
     ACCOUNT_CHANGED = "account.changed"
+    CARE_TEAM_CHANGED = "care_team.changed"
     ACCESS_DECIDED = "access.decided"
     ACCESS_DENIED = "access.denied"
     POLICY_CHANGED = "policy.changed"
@@ -56,6 +57,7 @@ class Event(StrEnum):
     BACKUP_MADE = "backup.made"
     BACKUP_RESTORED = "backup.restored"
     DATABASE_MOVED = "database.moved"
+    WORKSPACE_UPGRADED = "workspace.upgraded"
     # patients
     CONSENT_RECORDED = "consent.recorded"
     CONSENT_WITHDRAWN = "consent.withdrawn"

@@ -1,10 +1,11 @@
-"""Break-glass grants: one account may read one patient's notes for a short time, although the patient refused.
+"""Break-glass grants: one account may read one patient's notes for a short time, although a rule keeps them closed.
 
 Each is a file that the site signs. `privacy.vault.break_glass` writes them, and seals what was typed.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -16,7 +17,7 @@ from policies.findings import owed_reviews
 from policies.keys import KeyRing
 from policies.retention import logged_releases
 from policies.signed import read_signed, signed
-from policies.workspace import Home, checked_name
+from policies.workspace import Home, checked_name, grants_folder
 
 _KIND = "break_glass"
 
@@ -90,6 +91,12 @@ class Grants:
         fitting = [grant for grant in grants if (grant.actor, grant.patient) == (actor, patient) and grant.active]
         over = self._over() if fitting else set()
         return next((grant for grant in fitting if grant.id not in over), None)
+
+    def broken(self, actor: str, patients: Iterable[str]) -> frozenset[str]:
+        """Of these patients those for whom `active` finds a grant of this account; quick for a whole hospital."""
+        there = {path.name for path in self.home.all_grants.glob("*")}
+        asked = [patient for patient in patients if grants_folder(actor, patient) in there] if there else []
+        return frozenset(patient for patient in asked if self.active(actor, patient))
 
     def read(self, grant_id: str) -> Grant:
         """From its file, or from the log; raises InputError where there is none, IntegrityError where it was edited."""

@@ -6,9 +6,9 @@ import os
 import pwd
 import stat
 from collections.abc import Collection, Container
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from policies.access import (
     ORDINARY,
@@ -25,11 +25,15 @@ from policies.audit import AuditLog
 from policies.errors import AccessDenied, PolicyError
 from policies.events import Event
 from policies.files import storage_errors
-from policies.grants import Grants
+from policies.grants import Grant, Grants
 from policies.history import note_policy
 from policies.keys import KeyRing, create_keys
+from policies.layout import refuse_other, say_layout
 from policies.policy import Policy, Role, load_policy
 from policies.workspace import Home, ServerHome, SiteHome, Workspace
+
+if TYPE_CHECKING:
+    from policies.care_team import CareTeams
 
 _OWNERS_FOLDER = 0o700
 
@@ -65,33 +69,63 @@ class Guard:
         """Go on only if the access policy permits it; the decision stands in the log with the rules that made it.
 
         Args:
-            patient: the pseudonym whose data it is, where it is one patient's; a break-glass grant counts for it.
+            patient: the pseudonym whose data it is, where it is one patient's; its care team and a break-glass grant
+                count then. Without it the account counts as one that treats whoever it is about.
             consent_denied: the purposes that this patient refused.
             requester: the account whose request is decided about, where there is one.
 
         Raises:
             AccessDenied: it does not.
-            IntegrityError: a break-glass grant of this account was edited.
+            IntegrityError: a break-glass grant of this account, or a row of its care teams, was edited.
         """
-        grant = self.grants.active(self.actor, patient) if patient else None
-        under = Conditions(frozenset(consent_denied), grant is not None, requester == self.actor)
+        under, grant = self._about(patient, consent_denied)
+        under = replace(under, own_request=requester == self.actor)
         decision = self.decide(action, purpose, under)
         facts = {
             "action": action, "purpose": purpose, "roles": sorted(self.roles), "rules": list(decision.rules),
             "policy_set": decision.policy_set, "patient": patient, "consent_denied": sorted(under.consent_denied),
             "break_glass": grant.id if grant else "", "own_request": under.own_request,
         }  # fmt: skip
+        told = {name: value for name, value in facts.items() if value}
         event = Event.ACCESS_DECIDED if decision.permitted else Event.ACCESS_DENIED
-        self.record(event, **{name: value for name, value in facts.items() if value})
+        self.record(event, **told, **({} if under.care_team else {"care_team": False}))
         if not decision.permitted:
-            raise self._denied(action, purpose, decision)
+            raise self._denied(action, purpose, under, decision)
 
-    def _denied(self, action: Action, purpose: Purpose, decision: Decision) -> AccessDenied:
+    def would_permit(
+        self, action: Action, purpose: Purpose, patient: str, consent_denied: Collection[Purpose] = ()
+    ) -> bool:
+        """What `permit` would say of one patient's data, without consequence; raises IntegrityError as that."""
+        return self.decide(action, purpose, self._about(patient, consent_denied)[0]).permitted
+
+    @property
+    def care_teams(self) -> CareTeams:
+        """Who treats whom at this site."""
+        from policies.care_team import CareTeams  # SQLAlchemy takes its time
+
+        return CareTeams(self.grants.home, self.grants.keys)
+
+    def _about(self, patient: str, consent_denied: Collection[Purpose]) -> tuple[Conditions, Grant | None]:
+        """What a decision rests on: about one patient, or about nobody in particular."""
+        refused = frozenset(consent_denied)
+        if not patient:
+            return Conditions(refused), None
+        grant = self.grants.active(self.actor, patient)
+        return Conditions(refused, grant is not None, care_team=self.care_teams.treats(self.actor, patient)), grant
+
+    def _denied(self, action: Action, purpose: Purpose, under: Conditions, decision: Decision) -> AccessDenied:
+        officer, subject = self.policy.contact.compliance_officer, f"'{self.actor}'"
+        if not under.care_team and self.decide(action, purpose, replace(under, care_team=True)).permitted:
+            return AccessDenied(
+                f"no policy lets {subject} {action} for {purpose}: not on the care team of this patient",
+                "Hospital IT adds whoever treats the patient with 'confide care-team add'; in an emergency break the "
+                f"glass. Questions go to {officer}.",
+            )
         held = ", ".join(sorted(self.roles)) or "none"
-        subject = f"the rule '{', '.join(decision.rules)}' does not let" if decision.rules else "no policy lets"
+        rule = f"the rule '{', '.join(decision.rules)}' does not let" if decision.rules else "no policy lets"
         return AccessDenied(
-            f"{subject} '{self.actor}' (roles: {held}) {action} for {purpose}",
-            f"Ask {self.policy.contact.compliance_officer}; roles stand under [people] in the policy file.",
+            f"{rule} {subject} (roles: {held}) {action} for {purpose}",
+            f"Ask {officer}; roles stand under [people] in the policy file.",
         )
 
     def record(self, event: Event, **details: Any) -> None:
@@ -121,25 +155,30 @@ class Server:
     guard: Guard
 
 
-def open_site(workspace: Workspace, name: str, actor: str | None = None, role: Role | None = None) -> Site:
+def open_site(
+    workspace: Workspace, name: str, actor: str | None = None, role: Role | None = None, *, any_layout: bool = False
+) -> Site:
     """Open a hospital's home, making it and its keys where there is none.
 
     Args:
         actor: the account that acts; the one of the operating system by default.
         role: the one in which it acts, of somebody who signed in; by default all that the policy file gives to it.
+        any_layout: also a home that another version wrote, to back it up or bring it up to date.
 
     Raises:
-        PolicyError: there is no policy, or it is not valid; nothing is made then.
+        PolicyError: there is no policy, or it is not valid, or another version wrote this; nothing is made then.
         IntegrityError: a key cannot be used.
     """
     home = workspace.site(name)
-    keys, guard = _open(workspace, home, actor, role)
+    keys, guard = _open(workspace, home, actor, role, any_layout=any_layout)
     return Site(home, keys, guard)
 
 
-def open_server(workspace: Workspace, actor: str | None = None, role: Role | None = None) -> Server:
+def open_server(
+    workspace: Workspace, actor: str | None = None, role: Role | None = None, *, any_layout: bool = False
+) -> Server:
     """Open the server's home; as `open_site`."""
-    keys, guard = _open(workspace, workspace.server, actor, role)
+    keys, guard = _open(workspace, workspace.server, actor, role, any_layout=any_layout)
     return Server(workspace.server, keys, guard)
 
 
@@ -161,10 +200,16 @@ def _name_of(uid: int) -> str:
         return f"uid-{uid}"
 
 
-def _open(workspace: Workspace, home: Home, actor: str | None, role: Role | None) -> tuple[KeyRing, Guard]:
+def _open(
+    workspace: Workspace, home: Home, actor: str | None, role: Role | None, *, any_layout: bool
+) -> tuple[KeyRing, Guard]:
     policy, access = load_policy(workspace.policy), access_of(workspace)
     _refuse_foreign(workspace.policy)
     _close(home.root)
+    if not any_layout:
+        refuse_other(home)
+    if not home.audit.exists():
+        say_layout(home)
     keys = create_keys(home.keys, home.name)
     account = actor or account_name(policy.people)
     log = AuditLog(home.audit, keys, account)

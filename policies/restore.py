@@ -188,7 +188,9 @@ def _is_here(workspace: Workspace, staged: Workspace, path: Path) -> bool:
 
 def _opened(workspace: Workspace, holder: str) -> Server | Site:
     """As whoever restores; raises AccessDenied where the policy of the backup does not let them."""
-    opened = open_server(workspace) if holder == SERVER else open_site(workspace, holder)
+    opened = (
+        open_server(workspace, any_layout=True) if holder == SERVER else open_site(workspace, holder, any_layout=True)
+    )
     opened.guard.permit(Action.MANAGE_KEYS, Purpose.OPERATIONS)
     return opened
 

@@ -7,7 +7,7 @@ import json
 import sqlalchemy as sql
 
 from policies.auditindex import Search
-from policies.database import Database, url_of
+from policies.database import Database
 from policies.errors import InputError
 from policies.files import canonical_json, sha256_hex
 from policies.keys import KeyRing
@@ -34,7 +34,7 @@ class SavedQueries:
     """
 
     def __init__(self, home: Home, keys: KeyRing, account: str) -> None:
-        self._database = Database(url_of(f"{home.name}/index", home.audit_index), "list of saved queries")
+        self._database = Database(home.audit_index_url, "list of saved queries")
         self._keys, self._account = keys, account
         with self._database.transaction() as link:
             _metadata.create_all(link)

@@ -6,9 +6,9 @@ WORKSPACE/
   sites/<site>/             what belongs to one hospital and never leaves it
     keys/ audit/ policies/ break-glass/ vault/ requests/ erasures/ reviews/ cache/ cosigned ledger.sqlite training.lock
     problems/ plans/ proposals/ updates/ scores/ calibrations/ federation/ tokens.sqlite
-    feedback.sqlite
+    feedback.sqlite care-teams.sqlite layout
   server/                   what belongs to the server
-    keys/ audit/ policies/ drafts/ runs/ federation/
+    keys/ audit/ policies/ drafts/ runs/ federation/ layout
   people.sqlite             accounts of the dashboard and their sessions
   openid.toml               the hospital's own directory
   codes/                    code systems that the hospital imported
@@ -43,6 +43,11 @@ def checked_name(name: str, what: str) -> str:
     if not _NAME.fullmatch(name):
         raise InputError(f"'{name}' is no name for a {what}", "Use up to 64 of a-z, 0-9, '_', '.' and '-'.")
     return name
+
+
+def grants_folder(actor: str, patient: str) -> str:
+    """The name of the folder of one account's break-glass grants for one patient; an account's may hold anything."""
+    return sha256(f"{actor}\0{patient}".encode()).hexdigest()[:16]
 
 
 @dataclass(frozen=True)
@@ -130,6 +135,11 @@ class Home:
         return self.keys / "ring.key"
 
     @property
+    def layout(self) -> Path:
+        """The number of the layout in which a version of Confide wrote all this."""
+        return self.root / "layout"
+
+    @property
     def audit(self) -> Path:
         return self.root / "audit"
 
@@ -138,17 +148,34 @@ class Home:
         """Finds entries of the log; made from it, and made anew where it is missing."""
         return self.root / "index.sqlite"
 
+    @property
+    def audit_index_url(self) -> str:
+        from policies.database import url_of  # SQLAlchemy takes its time
+
+        return url_of(f"{self.name}/index", self.audit_index)
+
     def policy_copy(self, digest: str) -> Path:
         """A policy file or an access policy that was in force once."""
         return self.root / "policies" / checked_name(digest, "digest")
 
     def grants(self, actor: str, patient: str) -> Path:
         """Where the break-glass grants of one account for one patient lie."""
-        return self.all_grants / sha256(f"{actor}\0{patient}".encode()).hexdigest()[:16]  # a name may hold anything
+        return self.all_grants / grants_folder(actor, patient)
 
     @property
     def all_grants(self) -> Path:
         return self.root / "break-glass"
+
+    @property
+    def care_teams(self) -> Path:
+        """Who treats whom."""
+        return self.root / "care-teams.sqlite"
+
+    @property
+    def care_teams_url(self) -> str:
+        from policies.database import url_of  # SQLAlchemy takes its time
+
+        return url_of(f"{self.name}/care-teams", self.care_teams)
 
     @property
     def federation(self) -> FederationFolder:
@@ -290,7 +317,11 @@ class SiteHome(Home):
     @property
     def tables(self) -> Mapping[Path, str]:
         """URLs of what lies in a database and in nothing else, by the files in which it lies without one."""
-        return {self.ledger: self.ledger_url, self.root / "feedback.sqlite": self.feedback_url}
+        return {
+            self.ledger: self.ledger_url,
+            self.root / "feedback.sqlite": self.feedback_url,
+            self.care_teams: self.care_teams_url,
+        }
 
     @property
     def training_lock(self) -> Path:

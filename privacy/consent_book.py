@@ -95,7 +95,16 @@ def consents(site: Site) -> Mapping[str, Consent]:
 
 def denied(site: Site, patient: str) -> frozenset[Purpose]:
     """The purposes that one patient refused."""
-    return frozenset(purpose for purpose, word in consents(site).get(patient, {}).items() if not word.allowed)
+    return _refused(consents(site).get(patient, {}))
+
+
+def denials(site: Site) -> Mapping[str, frozenset[Purpose]]:
+    """The same of every patient who decided anything."""
+    return {patient: _refused(words) for patient, words in consents(site).items()}
+
+
+def _refused(words: Consent) -> frozenset[Purpose]:
+    return frozenset(purpose for purpose, word in words.items() if not word.allowed)
 
 
 def refused(site: Site, purpose: Purpose, patients: Sequence[str]) -> frozenset[str]:

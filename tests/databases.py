@@ -51,7 +51,8 @@ def postgresql(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
-    settings = ["-c", "listen_addresses=127.0.0.1", "-c", f"unix_socket_directories={root}", "-c", "fsync=off"]
+    wanted = ("listen_addresses=127.0.0.1", f"unix_socket_directories={root}", "fsync=off", "max_connections=500")
+    settings = [word for one in wanted for word in ("-c", one)]  # connections of one test stay open in the next
     try:
         made = [initdb, "-D", str(root / "data"), "-U", "confide", "-A", "trust", "--no-sync", "-E", "UTF8"]
         subprocess.run(made, check=True, capture_output=True, cwd="/", **account)  # type: ignore[call-overload]

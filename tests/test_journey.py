@@ -21,6 +21,7 @@ from policies.policy import default_policy_text
 from policies.releases import PATIENT_COUNT, epsilon_text, from_details
 from policies.workspace import Workspace
 from privacy.training.accounting import epsilon
+from tests.teams import everybody_treats
 
 FIRST, LAST = "Zephyrine", "Quillfeather"
 CANARY = re.compile(rb"zephyrine|quillfeather", re.IGNORECASE)
@@ -113,7 +114,7 @@ def test_no_other_file_holds_the_canary(road: Road) -> None:
 def test_the_vault_holds_it_for_care(road: Road) -> None:
     from clinical.gateway import list_notes, open_note
 
-    north = open_site(road.workspace, "north")
+    north = everybody_treats(open_site(road.workspace, "north"))
     opened = [open_note(north, patient, record) for patient, record in list_notes(north)]
     assert any(LAST in note.name and LAST in note.text for note in opened)
 

@@ -39,6 +39,7 @@ SYSTEMS: Final[Mapping[Kind, tuple[str, ...]]] = {
     "medication": ("RxNorm", SNOMED),
     "test": ("LOINC", SNOMED),
     "procedure": (SNOMED,),
+    "device": (SNOMED,),
     "anatomy": (SNOMED,),
 }
 

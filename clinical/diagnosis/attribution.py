@@ -15,7 +15,6 @@ from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
-from spacy.lang.en.stop_words import STOP_WORDS
 
 from clinical.diagnosis.model import ConditionModel, Floats, Reading
 from clinical.windows import Windows
@@ -26,6 +25,8 @@ _WORD = re.compile(r"[^\W_]+(?:['’./-][^\W_]+)*")
 
 def words_of(text: str) -> tuple[Stretch, ...]:
     """The words of a note that mean something by themselves, as (start, end)."""
+    from spacy.lang.en.stop_words import STOP_WORDS  # spaCy is opened by clinical.extraction, without torch
+
     return tuple(match.span() for match in _WORD.finditer(text) if match.group().lower() not in STOP_WORDS)
 
 

@@ -5,22 +5,21 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache, cached_property
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
-from safetensors.numpy import load_file
 from scipy.sparse import csr_array
 
-from clinical.classifier import WINDOWS_AT_ONCE, set_model_weights, stacked
 from clinical.diagnosis.located import Located, findings
-from clinical.encoder import Classifier, Design, build_classifier
 from clinical.labels import LabelRule, LabelSource
 from clinical.windows import MARGIN, Windows, arranged
 from policies.errors import IntegrityError
 from policies.models import SignedModel
 from privacy.encoders import find_encoder
+
+if TYPE_CHECKING:
+    from clinical.encoder import Classifier
 
 Floats = NDArray[np.float64]
 _LEAST_SHARE = 1e-12  # so that log-odds are finite
@@ -81,6 +80,11 @@ class ConditionModel:
     """
 
     def __init__(self, signed: SignedModel) -> None:
+        from safetensors.numpy import load_file
+
+        from clinical.classifier import set_model_weights  # these bring torch, which facts alone do without
+        from clinical.encoder import Design, build_classifier
+
         plan: Mapping[str, Any] = signed.card["plan"]
         files = find_encoder(plan["encoder"])
         if files.sha256 != plan["encoder_sha256"]:
@@ -130,21 +134,25 @@ class ConditionModel:
         states = self.states(windows)
         return Pooled((states * windows.mask[:, :, None]).sum(1, dtype=np.float64), windows.mask.sum(1, dtype=float))
 
-    @torch.inference_mode()
     def states(self, windows: Windows) -> NDArray[np.float32]:
         """Of every token of every window after the last layer, `[W, L, D]`; the mask may leave out tokens within.
 
         The trunk runs in bfloat16 where the processor has it: half the time, and log-odds that are off by 0.008 in the
         mean and 0.04 at most (60 notes, 15 labels), the first suggestion never another.
         """
+        import torch
+
+        from clinical.classifier import WINDOWS_AT_ONCE, stacked
+
         ids, mask = stacked([windows])
         longest = int(mask.any(0).nonzero().max()) + 1
         found = torch.zeros(*ids.shape, self.classifier.tail.head.in_features)
-        for rows in torch.arange(len(ids)).split(WINDOWS_AT_ONCE):
-            seen = mask[rows, :longest]
-            with torch.autocast("cpu", torch.bfloat16, enabled=_has_bfloat16()):
-                states = self.classifier.trunk(ids[rows, :longest], seen)
-            found[rows, :longest] = self.classifier.tail.tokens(states.float()[:, None], seen[:, None]).cpu()
+        with torch.inference_mode():
+            for rows in torch.arange(len(ids)).split(WINDOWS_AT_ONCE):
+                seen = mask[rows, :longest]
+                with torch.autocast("cpu", torch.bfloat16, enabled=_has_bfloat16()):
+                    states = self.classifier.trunk(ids[rows, :longest], seen)
+                found[rows, :longest] = self.classifier.tail.tokens(states.float()[:, None], seen[:, None]).cpu()
         return found.numpy()
 
     def features(self, pooled: Pooled) -> Floats:
@@ -164,4 +172,6 @@ class ConditionModel:
 
 @cache
 def _has_bfloat16() -> bool:
+    import torch
+
     return bool(torch.ops.mkldnn._is_mkldnn_bf16_supported())  # type: ignore[no-untyped-call]

@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import re
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
+from functools import cache
 
 from spacy.language import Language
 from spacy.tokens import Doc
 
 from clinical.entities.tagger import EntityTagger, Span, shipped_confidences
+from clinical.extraction.attributes import begins_dose
+from clinical.extraction.headings import is_part, known_heading
 from clinical.extraction.mentions import Kind, Mention, Section
 from clinical.extraction.sections import heading_end, section_at, sections_of
 from clinical.extraction.sentences import sentences_of
-from clinical.extraction.words import required, text_of
+from clinical.extraction.words import not_yet, required, table, text_of
 from policies.files import table_of
 
 
@@ -36,17 +40,19 @@ class TaggedEntities:
 
     def __init__(self, tagger: EntityTagger) -> None:
         self.tagger = tagger
-        table = table_of("clinical.entities", "labels")
-        self.kinds: dict[str, Kind] = table["mentions"]
-        self.attributes: dict[str, str] = table["attributes"]
+        labels = table_of("clinical.entities", "labels")
+        self.kinds: dict[str, Kind] = labels["mentions"]
+        self.attributes: dict[str, str] = labels["attributes"]
 
     def __call__(self, doc: Doc) -> Doc:
         known: tuple[Mention, ...] = required(doc, "mentions")
+        not_yet(doc, "attributes_read")
         text, sections, sentences = text_of(doc), sections_of(doc), sentences_of(doc)
         spans = [span for own in self.tagger.find(text).values() for span in own]
         tagged = [
-            Mention(start, end, text[start:end], self.kinds[label], _concept(text[start:end]), section.label)
-            for start, end, label in _surest(spans, list(self.kinds))
+            Mention(start, end, text[start:end], kind, _concept(text[start:end]), section.label)
+            for start, whole, label in _surest(spans, list(self.kinds))
+            if not _is_nothing(text[start : (end := _without_dose(text, start, whole))], kind := self.kinds[label])
             if (section := _place(start, end, sections, sentences)) is not None
         ]
         doc._.mentions = joined(known, tagged)
@@ -58,7 +64,9 @@ class TaggedEntities:
         return doc
 
 
+_SHORTEST = 3  # letters; of two the dictionary knows those that name a thing ("MI")
 _NOWHERE = Section(0, 0, "", "")
+_LAST_NUMBER = re.compile(r"(?<=\w)\s+(\d[\d.,]*)\Z")
 
 
 def _place(
@@ -70,6 +78,28 @@ def _place(
         return None
     section = section_at(sections, start) or _NOWHERE
     return None if section.label and start < heading_end(section) else section
+
+
+def _is_nothing(written: str, kind: Kind) -> bool:
+    """Whether words name no thing: a heading, what is part of one, a unit, or an abbreviation of the table."""
+    name = _concept(written).strip(".:")
+    part = kind != "anatomy" and is_part(written)
+    return len(name) < _SHORTEST or part or known_heading(written) is not None or name in _nothing()
+
+
+@cache
+def _nothing() -> frozenset[str]:
+    units = table("units")
+    measures = (
+        word for group in ("dose", "route", "frequency") for written in units[group].values() for word in written
+    )
+    return frozenset((*measures, *table_of("clinical.entities", "labels")["nothing"]["words"]))
+
+
+def _without_dose(text: str, start: int, end: int) -> int:
+    """The end of a span without the number of a dose that goes on behind it: the 2000 of "vitamin D 2000 IU"."""
+    number = _LAST_NUMBER.search(text, start, end)
+    return number.start() if number and begins_dose(text, number.start(1)) else end
 
 
 def _concept(written: str) -> str:

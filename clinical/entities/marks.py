@@ -9,16 +9,16 @@ import re
 from collections.abc import Iterable
 from functools import cache
 from importlib.resources import files
-from typing import get_args
 
 import numpy as np
 from numpy.typing import NDArray
 
 from clinical.extraction.entities import dictionary
-from clinical.extraction.mentions import Kind
 from privacy.tagger.words import Words
 
-_LISTS = ("disease", *get_args(Kind))
+# What the weights learned from, in this order; devices stood among the procedures then.
+_LISTS = ("disease", "problem", "finding", "medication", "test", "procedure", "anatomy")
+_LISTED_AS = {"device": "procedure"}
 MARKS = 2 * len(_LISTS)  # for each list: the first word of a name, a later word of one
 _LONGEST = 8
 _WORD = re.compile(r"\w+|[^\w\s]")
@@ -54,7 +54,11 @@ def _longest(stem: str) -> int:
 def _names() -> dict[tuple[str, ...], tuple[int, ...]]:
     """The numbers of the lists that hold a name, by its stems."""
     found: dict[tuple[str, ...], tuple[int, ...]] = {}
-    ours = ((name.phrase, _LISTS.index(name.kind)) for name in dictionary().values() if not name.exact)
+    ours = (
+        (name.phrase, _LISTS.index(_LISTED_AS.get(name.kind, name.kind)))
+        for name in dictionary().values()
+        if not name.exact
+    )
     diseases = files("clinical.entities").joinpath("diseases.txt").read_text("utf-8").splitlines()
     for phrase, number in (*((disease, 0) for disease in diseases), *ours):
         stems = tuple(_stem(word) for word in _WORD.findall(phrase))

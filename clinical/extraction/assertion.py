@@ -12,7 +12,7 @@ other half; an earlier version of the kit's cues had seen both.
     negex_kit/sample.txt  historical  0.645 (0.375-0.857)
     maccrobat2020         absent      0.871 (0.824-0.915)
     maccrobat2020         negated     0.861 (0.811-0.905)
-    maccrobat2020         uncertain   0.596 (0.469-0.712)
+    maccrobat2020         uncertain   0.602 (0.472-0.723)
 
 A logistic regression over words, cues and their distance, trained on one half of the case reports, did no better on the
 other than these rules (absent .857 at best, uncertain .345 to .491), so there is none.
@@ -22,13 +22,14 @@ from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, Final, cast, get_args
+from typing import Any, Final, get_args
 
 from spacy.language import Language
 from spacy.tokens import Doc
 
+from clinical.extraction.answers import Answer, answer_to, find_answers
 from clinical.extraction.mentions import Assertion, Kind, Mention, Section, Status
 from clinical.extraction.sections import heading_end, section_at, section_status, sections_of
 from clinical.extraction.sentences import item_starts, sentences_of
@@ -45,8 +46,8 @@ _PRECEDENCE: tuple[Status, ...] = (
     "historical",
 )
 _KINDS: Final[tuple[Kind, ...]] = get_args(Kind)
+_OF_RESULTS: Final[tuple[Status, ...]] = ("family", "hypothetical", "conditional")  # what a result may be said to be
 _OR = ("or", "nor")  # behind a comma they go on with a list
-_OPENS, _CLOSES = (":", ",", "?", "-", "–", "—"), (".", ",", ";")  # around an answer: "Fever: no, chills: yes."
 _INTRODUCES = (":", "-", "any", "of", "the", "following")  # between a cue and the list that it speaks of
 _CLAUSE = 4  # a comma and, within this many words, a verb begin a new clause
 
@@ -58,7 +59,6 @@ class Rule:
     Attributes:
         says, direction, limit: what its cues say, in which direction, over how many words.
         lists: whether of a whole list that may be the subject of a verb.
-        answers: whether only where a cue is all that is answered: "Fever: no."
         of: kinds of mentions that it speaks of; all if empty.
     """
 
@@ -66,7 +66,6 @@ class Rule:
     direction: str = ""
     limit: int = 0
     lists: bool = False
-    answers: bool = False
     of: tuple[str, ...] = ()
 
 
@@ -87,6 +86,15 @@ class _Cue:
         return self.low if self.low < self.first else self.last, self.high if self.high > self.last else self.first
 
 
+@dataclass(frozen=True)
+class _Ground:
+    """A note for its cues: its words, where scopes stop, and its brackets, 1 where one opens and -1 where it closes."""
+
+    words: Words
+    stops: Mapping[int, frozenset[str]]
+    brackets: Mapping[int, int]
+
+
 class AssertionRules:
     """Gives every mention of `doc._.mentions` its assertion."""
 
@@ -105,9 +113,11 @@ class AssertionRules:
 
     def __call__(self, doc: Doc) -> Doc:
         mentions: tuple[Mention, ...] = required(doc, "mentions")
+        required(doc, "attributes_read")
         sections, words = sections_of(doc), words_of(doc)
         text = text_of(doc)
-        reaching = self._reaching(doc, sections, words)
+        answers = find_answers(text, ((mention.start, mention.end) for mention in mentions))
+        reaching = self._reaching(doc, sections, words, answers)
         firsts = [start for start, _ in words.offsets]
         judged = []
         for mention in mentions:
@@ -115,32 +125,54 @@ class AssertionRules:
             end = bisect_left(firsts, mention.end)
             section = section_at(sections, mention.start)
             near = (*reaching.get(place, ()), *reaching.get(end - 1, ()))
-            cues = [cue for cue in near if (cue.first < place or cue.first >= end) and mention.kind in (cue.of or _KINDS)]
+            cues = [
+                cue for cue in near if (cue.first < place or cue.first >= end) and mention.kind in (cue.of or _KINDS)
+            ]
             # Vital signs and results are of the visit, under whatever heading they were typed, and a test that has a
-            # result was made, whatever else the list denies ("troponin neg, Cr 2.1").
+            # result was made, whatever else the list denies ("troponin neg, Cr 2.1"), if not of whom or when it says.
             if mention.kind == "test":
-                section, cues = None, [] if mention.attributes else cues
-            judged.append(replace(mention, assertion=_judge(text, words, place, cues, section)))
-        doc._.mentions = tuple(judged)
+                section = None
+                cues = [cue for cue in cues if cue.status in _OF_RESULTS] if mention.attributes else cues
+            # A drug among past diseases is what they are treated with: "PMH: diabetes on insulin".
+            if mention.kind == "medication" and section and section.label == "pastmedicalhx":
+                section = None
+            resulted = mention.kind == "test" and mention.attributes
+            answer = None if resulted else answer_to(answers, mention.start, mention.end)
+            if answer:  # no cue from outside the question counts
+                low, high = _places(words, (answer.low, answer.high))
+                cues = [cue for cue in cues if low <= cue.first < high]
+            said = _judge(text, words, place, cues, section)
+            judged.append(replace(mention, assertion=_answered(text, answer, said) if answer else said))
+        doc._.mentions, doc._.asserted = tuple(judged), True
         return doc
 
-    def _reaching(self, doc: Doc, sections: tuple[Section, ...], words: Words) -> dict[int, list[_Cue]]:
-        """The cues that reach each word; bounded by the limits of the rules, whatever the length of a sentence."""
+    def _reaching(
+        self, doc: Doc, sections: tuple[Section, ...], words: Words, answers: Sequence[Answer]
+    ) -> dict[int, list[_Cue]]:
+        """The cues that reach each word; bounded by the limits of the rules, whatever the length of a sentence.
+
+        A cue that is an answer is none here: it speaks of its own question alone.
+        """
+        spoken = _places(words, (edge for own in answers for edge in (own.start, own.end)))
+        answered = {place for first, end in zip(spoken[::2], spoken[1::2], strict=True) for place in range(first, end)}
         matches = longest_matches(self.matcher, words)
         stops = {first: self.stops[key] for key, first, _ in matches if key in self.stops}
         edges = {*(start for start, _ in sentences_of(doc)), *(s.start for s in sections), *map(heading_end, sections)}
         bounds, items = _places(words, edges), _places(words, item_starts(text_of(doc)))
+        ground = _Ground(words, stops, _brackets(words, items))
         reaching: dict[int, list[_Cue]] = defaultdict(list)
         for key, first, last in matches:
             room = self._room(words, bounds, items, first, last)
-            for rule in self._said(words, key, first, last, room):
+            for rule in self.rules.get(key, ()):
+                if rule.says not in _PRECEDENCE or first in answered:
+                    continue
                 # Of "without improvement" the improvement is denied: such a cue ends in front of its last words.
                 # Of "HIV negative" it is HIV: such a cue begins behind its first words.
                 behind = last - rule.limit if rule.direction == "within" else last
                 begins = first + rule.limit if rule.direction == "opening" else first
-                low = min(first, self._backward_end(words, stops, rule, begins, room.start))
-                high = self._forward_end(words, stops, rule, behind, room.stop)
-                cue = _Cue(cast(Status, rule.says), begins, behind, low, high, rule.of)
+                low = min(first, self._backward_end(ground, rule, begins, room.start))
+                high = self._forward_end(ground, rule, behind, room.stop)
+                cue = _Cue(rule.says, begins, behind, low, high, rule.of)
                 for place in (*range(low, begins), *range(behind, high)):
                     reaching[place].append(cue)
         return reaching
@@ -152,27 +184,21 @@ class AssertionRules:
         """
         low, high = _around(bounds, first, len(words))
         item, following = _around(items, first, len(words))
-        introduces = item < max(low, 0) and all(word in _INTRODUCES for word in words.lower[last:following])
+        near = item < max(low, 0) and following - last <= len(_INTRODUCES)
+        introduces = near and all(word in _INTRODUCES for word in words.lower[last:following])
         return range(max(low, item, 0), high if introduces else min(high, following))
 
-    def _said(self, words: Words, key: str, first: int, last: int, room: range) -> list[Rule]:
-        """The rows that count for a cue where it stands: as an answer those for answers alone, if there are any."""
-        rules = [rule for rule in self.rules.get(key, ()) if rule.says in _PRECEDENCE]
-        opened = first > room.start and words.lower[first - 1] in _OPENS
-        answers = opened and (last >= room.stop or words.lower[last] in _CLOSES)
-        return [rule for rule in rules if rule.answers == answers] or [rule for rule in rules if not rule.answers]
-
-    def _backward_end(self, words: Words, stops: dict[int, frozenset[str]], rule: Rule, first: int, low: int) -> int:
+    def _backward_end(self, ground: _Ground, rule: Rule, first: int, low: int) -> int:
         """The first of the words before a cue that it speaks of."""
         comma = None
         closed_brackets = 0
         own_verb = True  # the verb that the cue belongs to: "was" of "was not seen"
         end = max(low, first - rule.limit) if rule.direction in ("backward", "both") else first
         for place in range(first - 1, end - 1, -1):
-            if rule.says in stops.get(place, ()):
+            if rule.says in ground.stops.get(place, ()):
                 return place + 1
-            word = words.lower[place]
-            closed_brackets += (word == ")") - (word == "(")
+            word = ground.words.lower[place]
+            closed_brackets -= ground.brackets.get(place, 0)
             if closed_brackets < 0 and place < first - 1:  # the bracket that more than the cue stands in
                 return place + 1
             if word == ",":
@@ -183,15 +209,15 @@ class AssertionRules:
                 return (place if comma is None else comma) + 1
         return end
 
-    def _forward_end(self, words: Words, stops: dict[int, frozenset[str]], rule: Rule, last: int, high: int) -> int:
+    def _forward_end(self, ground: _Ground, rule: Rule, last: int, high: int) -> int:
         """The end of the words behind a cue that it speaks of."""
         comma = None
         open_brackets = 0
         end = last if rule.direction in ("backward", "opening") else min(high, last + rule.limit)
         for place in range(last, end):
-            word = words.lower[place]
-            open_brackets += (word == "(") - (word == ")")
-            if rule.says in stops.get(place, ()) or open_brackets < 0:  # the bracket that the cue stands in is closed
+            word = ground.words.lower[place]
+            open_brackets += ground.brackets.get(place, 0)
+            if rule.says in ground.stops.get(place, ()) or open_brackets < 0:  # its bracket is closed
                 return place
             if word == "," and not rule.lists:
                 comma = place
@@ -218,6 +244,13 @@ def _around(bounds: list[int], place: int, end: int) -> tuple[int, int]:
     return bounds[index - 1] if index else -1, bounds[index] if index < len(bounds) else end
 
 
+def _brackets(words: Words, items: Sequence[int]) -> dict[int, int]:
+    """Which words are brackets; not those that mark an item: "1)"."""
+    marks = {place + 1 for place in items}
+    said = {"(": 1, ")": -1}
+    return {place: said[word] for place, word in enumerate(words.lower) if word in said and place not in marks}
+
+
 def _judge(text: str, words: Words, place: int, cues: list[_Cue], section: Section | None) -> Assertion:
     """The assertion of the strongest cue, the nearest among equals; a section speaks where it is stronger."""
     said = section_status(section) if section else "present"
@@ -236,13 +269,22 @@ def _judge(text: str, words: Words, place: int, cues: list[_Cue], section: Secti
     return Assertion(status, text[start:end], start, end, words.offsets[first][0], words.offsets[last - 1][1], also)
 
 
+def _answered(text: str, answer: Answer, said: Assertion) -> Assertion:
+    """What an answer says, whatever its question says besides: "Family history of gout: no"; a yes leaves that."""
+    if answer.says == "present":
+        return said
+    also = tuple(own for own in (said.status, *said.also) if own not in ("present", answer.says))
+    scope = min(answer.low, answer.end), max(answer.high, answer.start)
+    return Assertion(answer.says, text[answer.start : answer.end], answer.start, answer.end, *scope, also)
+
+
 def _make(nlp: Language, name: str) -> AssertionRules:
     return AssertionRules(nlp)
 
 
 Language.factory(
     "clinical_assertion",
-    requires=["doc._.mentions", "doc._.sections", "doc._.sentences"],
-    assigns=["doc._.mentions"],
+    requires=["doc._.mentions", "doc._.attributes_read", "doc._.sections", "doc._.sentences"],
+    assigns=["doc._.mentions", "doc._.asserted"],
     func=_make,
 )

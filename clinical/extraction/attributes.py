@@ -7,8 +7,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import cache
+from itertools import islice
 
 from spacy.language import Language
 from spacy.tokens import Doc
@@ -16,103 +17,76 @@ from spacy.tokens import Doc
 from clinical.extraction.mentions import Attribute, AttributeKind, Mention
 from clinical.extraction.sentences import sentences_of
 from clinical.extraction.times import find_times
-from clinical.extraction.words import required, table, text_of
+from clinical.extraction.units import NUMBER, any_of, named, one_of, plain_number
+from clinical.extraction.values import Place, unit_of, value_of
+from clinical.extraction.words import not_yet, required, table, text_of
 
 _REACH = 90  # characters behind a name in which its numbers may stand
 _AHEAD = 40  # and before it
-_NUMBER = r"\d{1,3}(?:,\d{3})+(?:\.\d+)?|\d+(?:\.\d+)?"
-_SAID = (
-    "level|count|is|was|were|of|at|to|up|down|on|today|about|approximately|now|today's|achieved|calculated|measured"
-    "|estimated|found"
-)
-_BETWEEN = rf"[\s:=,]*(?:\([^()\n]{{0,12}}\)\s*)?(?:(?:{_SAID})\b\s*[:=]?\s*){{0,4}}"
 _PRN = r"(?:[\s,]+(?P<prn>prn|p\.r\.n\.?|as needed))?"
-
-
-@dataclass(frozen=True)
-class _Place:
-    """A mention from `start` to `end`, the words around it from `low` to `high`, and where the next mention begins."""
-
-    low: int
-    start: int
-    end: int
-    high: int
-    next: int
-
-
-def _one_of(table_: dict[str, list[str]]) -> str:
-    written = sorted((word for words in table_.values() for word in words), key=len, reverse=True)
-    return "|".join(re.escape(word).replace(r"\ ", r"\s+") for word in written)
-
-
-@cache
-def _canonical(group: str) -> dict[str, str]:
-    return {" ".join(word.lower().split()): name for name, words in table("units")[group].items() for word in words}
+# Between a name and a dose: words behind which another drug is meant, or may be. Behind a dose: what it is a dose of.
+_ANOTHER = re.compile(r"(?<!\w)(?:and|plus|but|then|also)(?!\w)|[;&+]", re.I)
+_MAYBE = re.compile(r",|\bor\b", re.I)
+_CUT = re.compile(r"\d[, ]")  # in front of a number that is only the end of another: "1 000"
+_OF = re.compile(r"\s*of\s+(?!it\b|this\b)\w", re.I)
 
 
 @cache
 def _patterns() -> dict[str, re.Pattern[str]]:
     units = table("units")
-    frequency = _one_of(units["frequency"])
+    frequency, route = one_of(units["frequency"]), one_of(units["route"])
     return {
         "dose": re.compile(
-            rf"(?<![\w./])(?P<dose>(?:{_NUMBER})(?:\s?[-/]\s?(?:{_NUMBER}))?)\s*-?\s*(?P<unit>{_one_of(units['dose'])})(?![a-z])",
+            rf"(?<![\w./])(?P<dose>(?:{NUMBER})(?:\s?[-/]\s?(?:{NUMBER}))?)\s*-?\s*(?P<unit>{one_of(units['dose'])})(?![a-z]|/[a-z])",
             re.I,
         ),
-        "route": re.compile(rf"(?<![\w])(?P<route>{_one_of(units['route'])})(?![\w])", re.I),
+        "route": re.compile(rf"(?<![\w])(?P<route>{route})(?![\w])", re.I),
         "frequency": re.compile(
             rf"(?<![\w])(?:(?P<every>q\.?\s?(?P<hours>\d{{1,2}}(?:\s?-\s?\d{{1,2}})?)\s?h(?:r|rs|ours?)?\b|every\s+(?P<long>\d{{1,2}}(?:\s?(?:-|to)\s?\d{{1,2}})?)\s+h(?:ou)?rs?\b)"
             rf"|(?P<plain>{frequency})(?![\w])){_PRN}",
             re.I,
         ),
-        "value": re.compile(
-            rf"{_BETWEEN}(?P<value>[<>]?\s?(?:(?:{_NUMBER})(?:\s?[-/]\s?(?:{_NUMBER}))?|(?:positive|negative|normal|elevated|low|high)(?![\w])))(?![\w/.-]*\d)"
-            rf"(?:\s*(?P<unit>{_one_of(units['value'])})(?![a-z]))?",
-            re.I,
-        ),
-        "flag": re.compile(rf"[\s,]?\s*[(\[]?(?P<flag>{_one_of(units['flag'])})[)\]]?(?![\w/%°*])"),
+        "flag": re.compile(rf"[\s,]?\s*[(\[]?(?P<flag>{one_of(units['flag'])})[)\]]?(?![\w/%°*])"),
         "range": re.compile(
-            rf"[\s,;]*[(\[]\s?(?:{_one_of(units['range'])})?[\s:=,]*(?P<range>[<>≤≥]\s?(?:{_NUMBER})"
-            rf"|(?:{_NUMBER})\s?(?:-|–|to)\s?(?:{_NUMBER}))[^()\[\]\n]{{0,12}}[)\]]",
+            rf"[\s,;]*[(\[]\s?(?:{any_of(units['range']['words'])})?[\s:=,]*(?P<range>[<>≤≥]\s?(?:{NUMBER})"
+            rf"|(?:{NUMBER})\s?(?:-|–|to)\s?(?:{NUMBER}))[^()\[\]\n]{{0,12}}[)\]]",
             re.I,
         ),
+        "changed": re.compile(r"\bfrom\s+\Z", re.I),
+        "to": re.compile(r"[\w\s,]{0,24}?\bto\s+\Z|\s*(?:→|-{1,2}>)\s*\Z", re.I),
         "of": re.compile(r"[\s-]*(?:of\s+)?(?:the\s+)?"),
+        "next": re.compile(rf"(?:[\s-]|(?:of|the|{route})(?!\w))*", re.I),
     }
+
+
+def begins_dose(text: str, at: int) -> bool:
+    """Whether a number with a unit of medication begins here."""
+    return _patterns()["dose"].match(text, at) is not None
 
 
 def _frequency(found: re.Match[str]) -> str:
     hours = found["hours"] or found["long"]
-    if hours:
-        written = f"q{re.sub(r'[^0-9]+', '-', hours)}h"
-    else:
-        written = _canonical("frequency")[" ".join(found["plain"].lower().split())]
+    written = f"q{re.sub(r'[^0-9]+', '-', hours)}h" if hours else named(found["plain"], "frequency")
     return f"{written} prn" if found["prn"] and written != "prn" else written
-
-
-def _squeezed(found: re.Match[str], group: str) -> str:
-    return "".join(found[group].lower().split())
-
-
-def _named(found: re.Match[str], group: str, table_: str) -> str:
-    return _canonical(table_)[" ".join(found[group].lower().split())]
 
 
 def _of(found: re.Match[str], kind: AttributeKind, value: str, group: str | int) -> Attribute:
     return Attribute(kind, value, *found.span(group))
 
 
-def _of_medication(text: str, own: _Place) -> Iterator[Attribute]:
+def _of_medication(text: str, own: Place) -> Iterator[Attribute]:
     """Dose, unit and route stand behind the name, or else right before it; a duration before another mention does."""
     patterns = _patterns()
     before = own.start
-    route = patterns["route"].search(text, own.end, own.high)
-    if not route and (route := _ahead("route", text, own.low, before)):
+    route = _own(patterns["route"].search(text, own.end, own.high), text, own)
+    if not route and (route := _ahead(patterns["route"].finditer(text, own.low, before), text, before)):
         before = route.start()
-    if dose := patterns["dose"].search(text, own.end, own.high) or _ahead("dose", text, own.low, before):
-        yield _of(dose, "dose", _squeezed(dose, "dose"), "dose")
-        yield _of(dose, "unit", _named(dose, "unit", "dose"), "unit")
+    dose = _own(_new_dose(text, own.end, own.high), text, own)
+    if dose := dose or _ahead(_doses(text, own.low, before), text, before):
+        yield _of(dose, "dose", plain_number(dose["dose"]), "dose")
+        yield _of(dose, "unit", named(dose["unit"], "dose"), "unit")
     if route:
-        yield _of(route, "route", _named(route, "route", "route"), "route")
+        yield _of(route, "route", named(route["route"], "route"), "route")
     if frequency := patterns["frequency"].search(text, own.end, own.high):
         yield _of(frequency, "frequency", _frequency(frequency), 0)
     for time in find_times(text[own.end : min(own.high, own.next)]):
@@ -121,28 +95,54 @@ def _of_medication(text: str, own: _Place) -> Iterator[Attribute]:
             return
 
 
-def _ahead(kind: str, text: str, low: int, high: int) -> re.Match[str] | None:
-    """The last match before a name, where nothing but "of" stands between."""
-    found = [*_patterns()[kind].finditer(text, low, high)][-1:]
-    return next((own for own in found if _patterns()["of"].fullmatch(text, own.end(), high)), None)
+def _own(found: re.Match[str] | None, text: str, own: Place) -> re.Match[str] | None:
+    """What was found behind a name, unless it is said of another drug: "aspirin and 20 mg of lisinopril"."""
+    if not found or _ANOTHER.search(text, own.end, found.start()) or _OF.match(text, found.end()):
+        return None
+    before_next = own.high == own.next and _patterns()["next"].fullmatch(text, found.end(), own.high)
+    return None if before_next and _MAYBE.search(text, own.end, found.start()) else found
 
 
-def _of_test(text: str, own: _Place) -> Iterator[Attribute]:
+def _doses(text: str, low: int, high: int) -> Iterator[re.Match[str]]:
+    """Numbers with a unit of medication; not the end of a number that cannot be read."""
+    for found in _patterns()["dose"].finditer(text, low, high):
+        if not _CUT.match(text, max(low, found.start() - 2), found.start()):
+            yield found
+
+
+def _new_dose(text: str, start: int, end: int) -> re.Match[str] | None:
+    """The first dose, or the one that it was changed to: "from 500 mg to 1000 mg", "10 mg -> 20 mg"."""
     patterns = _patterns()
-    found = patterns["value"].match(text, own.end, own.high)
+    first, following = [*islice(_doses(text, start, end), 2), None, None][:2]
+    if not first or not following or not (to := patterns["to"].fullmatch(text, first.end(), following.start())):
+        return first
+    said = to[0].strip() in ("→", "->", "-->") or patterns["changed"].search(text, start, first.start())
+    return following if said else first
+
+
+def _ahead(found: Iterator[re.Match[str]], text: str, high: int) -> re.Match[str] | None:
+    """The last of these before a name, where nothing but "of" stands between."""
+    last = [*found][-1:]
+    return next((own for own in last if _patterns()["of"].fullmatch(text, own.end(), high)), None)
+
+
+def _of_test(text: str, own: Place) -> Iterator[Attribute]:
+    patterns = _patterns()
+    found = value_of(text, own)
     if not found:
         return
-    yield _of(found, "value", _squeezed(found, "value"), "value")
-    if found["unit"]:
-        yield _of(found, "unit", _named(found, "unit", "value"), "unit")
-    end = found.end()
+    yield _of(found, "value", plain_number(found["value"]), "value")
+    unit = unit_of(found, own.concept)
+    if unit:
+        yield _of(found, "unit", unit, "unit")
+    end = found.end() if unit else found.end("value")
     if flag := patterns["flag"].match(text, end, own.high):
-        yield _of(flag, "flag", _named(flag, "flag", "flag"), "flag")
+        yield _of(flag, "flag", named(flag["flag"], "flag"), "flag")
         end = flag.end()
     if limits := patterns["range"].match(text, end, own.high):
-        yield _of(limits, "range", re.sub(r"to|–", "-", _squeezed(limits, "range")), "range")
+        yield _of(limits, "range", re.sub(r"to|–", "-", plain_number(limits["range"])), "range")
         if not flag and (late := patterns["flag"].match(text, limits.end(), own.high)):
-            yield _of(late, "flag", _named(late, "flag", "flag"), "flag")
+            yield _of(late, "flag", named(late["flag"], "flag"), "flag")
 
 
 _READERS = {"medication": _of_medication, "test": _of_test}
@@ -151,6 +151,7 @@ _READERS = {"medication": _of_medication, "test": _of_test}
 def clinical_attributes(doc: Doc) -> Doc:
     """Gives each medication and test of `doc._.mentions` its attributes."""
     mentions: tuple[Mention, ...] = required(doc, "mentions")
+    not_yet(doc, "asserted")
     text = text_of(doc)
     told: list[Mention] = []
     free = 0  # where the words begin that belong to no other name
@@ -159,21 +160,22 @@ def clinical_attributes(doc: Doc) -> Doc:
         found = tuple(read(text, replace(place, low=max(free, place.low)))) if read else ()
         told.append(replace(mention, attributes=found))
         free = max(free, mention.end, *(one.end for one in found))
-    doc._.mentions = tuple(told)
+    doc._.mentions, doc._.attributes_read = tuple(told), True
     return doc
 
 
-def _places(mentions: tuple[Mention, ...], sentences: tuple[tuple[int, int], ...]) -> list[_Place]:
+def _places(mentions: tuple[Mention, ...], sentences: tuple[tuple[int, int], ...]) -> list[Place]:
     """Where the attributes of each mention may stand: in its sentence, and before the next medication or test."""
-    places: list[_Place] = []
-    following = after = sentences[-1][1] if sentences else 0
+    places: list[Place] = []
+    following = sentences[-1][1] if sentences else 0
+    after = following + 1  # no mention
     index = len(sentences) - 1
     for mention in reversed(mentions):
         while index > 0 and sentences[index][0] > mention.start:
             index -= 1
         start, end = sentences[index]
         low, high = max(start, mention.start - _AHEAD), min(end, following, mention.end + _REACH)
-        places.append(_Place(low, mention.start, mention.end, high, after))
+        places.append(Place(mention.concept, low, mention.start, mention.end, high, after))
         after = mention.start
         following = mention.start if mention.kind in _READERS else following
     return places[::-1]
@@ -182,6 +184,6 @@ def _places(mentions: tuple[Mention, ...], sentences: tuple[tuple[int, int], ...
 Language.component(
     "clinical_attributes",
     requires=["doc._.mentions", "doc._.sentences"],
-    assigns=["doc._.mentions"],
+    assigns=["doc._.mentions", "doc._.attributes_read"],
     func=clinical_attributes,
 )

@@ -1,7 +1,8 @@
 """Named things of a note, by the dictionary in tables/entities.toml.
 
 A row is "canonical | synonym | ...". A name in small letters is found in any case and in the plural; one with a capital
-("RA", "Na") only as it is written; one that ends in "#" ("K#") only in front of a number.
+("RA", "Na") only as it is written; one that ends in "#" ("K#") only in front of a number, and of one within the bounds
+that follow ("P#30-250"): the P of "G2P1" and of "P1 priority" is no pulse.
 """
 
 from __future__ import annotations
@@ -16,23 +17,37 @@ from typing import get_args
 from spacy.language import Language
 from spacy.tokens import Doc
 
+from clinical.extraction.headings import is_part
 from clinical.extraction.mentions import Kind, Mention
 from clinical.extraction.sections import heading_end, section_at, sections_of
 from clinical.extraction.sentences import sentences_of
-from clinical.extraction.words import Words, longest_matches, phrase_matcher, table, text_of, words_of
+from clinical.extraction.words import Words, longest_matches, not_yet, phrase_matcher, table, text_of, words_of
 
-_VALUE_FOLLOWS = re.compile(r"\s*[:=]?\s*(?:of\s+|is\s+|was\s+)?\d{1,4}(?!\d)")  # not the number of a record
+# Not the number of a record, nor a date, a ratio, an ordinal, or an amount of something else
+_VALUE_FOLLOWS = re.compile(
+    r"\s*[:=]?\s*(?:of\s+|is\s+|was\s+)?(\d{1,4}(?:\.\d+)?)(?!\d|\.\d|,\d{3})"
+    r"(?!\s?(?:/\s?\d|(?:st|nd|rd|th|cm|mm|y/?o|gauge|fr|min(?:ute)?s?|(?:hou|yea)rs?|days?|weeks?|months?)\b))"
+)
+_WRITTEN = re.compile(r"(?P<spelling>.*\w)#(?P<bounds>(?:\d+-\d+,?)*)")
+_BOUNDS = re.compile(r"(\d+)-(\d+)")
+_ZIP_FOLLOWS = re.compile(r",?\s\d{5}(?!\d)")  # "MI 48109" is Michigan
 
 
 @dataclass(frozen=True)
 class Name:
-    """One way to write a concept; `exact` is the required spelling, or ""."""
+    """One way to write a concept.
+
+    Attributes:
+        exact: the required spelling, or "".
+        needs_value: whether a number must follow, within one of `bounds` if there are any.
+    """
 
     phrase: str
     kind: Kind
     concept: str
     exact: str
     needs_value: bool
+    bounds: tuple[tuple[float, float], ...] = ()
 
 
 def _plurals(phrase: str) -> Iterator[str]:
@@ -55,10 +70,12 @@ def _plurals(phrase: str) -> Iterator[str]:
 def _names(kind: Kind, row: str) -> Iterator[Name]:
     concept = row.split("|", 1)[0].strip().rstrip("#").lower()
     for written in map(str.strip, row.split("|")):
-        spelling = written.rstrip("#")
+        valued = _WRITTEN.fullmatch(written)
+        spelling = valued["spelling"] if valued else written
+        bounds = tuple((float(low), float(high)) for low, high in _BOUNDS.findall(valued["bounds"] if valued else ""))
         exact = spelling if spelling != spelling.lower() else ""
         for phrase in (spelling, spelling + "s") if exact else _plurals(spelling):
-            yield Name(phrase, kind, concept, phrase if exact else "", written.endswith("#"))
+            yield Name(phrase, kind, concept, phrase if exact else "", valued is not None, bounds)
 
 
 @cache
@@ -87,6 +104,7 @@ class EntityFinder:
         self.words = frozenset(table("entities")["words"])
 
     def __call__(self, doc: Doc) -> Doc:
+        not_yet(doc, "attributes_read")
         text = text_of(doc)
         sections, sentences = sections_of(doc), sentences_of(doc)
         sentence_starts = [start for start, _ in sentences]
@@ -122,7 +140,12 @@ def _is_name(text: str, start: int, end: int, name: Name) -> bool:
     if name.exact and text[start:end] != name.exact:
         return False
     if name.needs_value:
-        return _VALUE_FOLLOWS.match(text, end) is not None
+        value = None if text[start - 1 : start].isalnum() else _VALUE_FOLLOWS.match(text, end)
+        if value is None or not name.bounds:
+            return value is not None
+        return any(low <= float(value[1]) <= high for low, high in name.bounds)
+    if name.exact and (_ZIP_FOLLOWS.match(text, end) or (text[end : end + 1] == ":" and is_part(text[start:end]))):
+        return False  # "MS: no weakness" is the muscles' part of a review of systems
     return not text[end : end + 1].isdigit()
 
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 Status = Literal["present", "negated", "uncertain", "historical", "family", "hypothetical", "conditional", "resolved"]
-Kind = Literal["problem", "finding", "medication", "test", "procedure", "anatomy"]
+Kind = Literal["problem", "finding", "medication", "test", "procedure", "device", "anatomy"]
 AttributeKind = Literal["dose", "unit", "route", "frequency", "duration", "value", "range", "flag"]
 RelationKind = AttributeKind | Literal["site", "time"]
 

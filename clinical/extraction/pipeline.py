@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Sequence
 from functools import cache
+from threading import Lock
 
 # spaCy opens Presidio with its first pipeline, for Presidio offers it components. First, both come without torch and
 # transformers, which nothing here uses: two thirds of a start.
@@ -13,7 +14,7 @@ import spacy
 from spacy.language import Language
 
 from clinical.extraction import assertion, attributes, entities, relations, sections, sentences  # noqa: F401  they register
-from clinical.extraction.mentions import Assertion, Mention, NoteFacts
+from clinical.extraction.mentions import Assertion, Kind, Mention, NoteFacts
 from clinical.extraction.sections import clinical_sections, sections_of
 from clinical.extraction.sentences import clinical_sentences, sentences_of
 from clinical.extraction.words import ClinicalTokenizer, required
@@ -26,6 +27,9 @@ RULES = (
     "clinical_assertion",
     "clinical_relations",
 )
+
+# One note at a time in a process: a memory zone forgets, at its end, the words that another thread still reads.
+_TURN = Lock()
 
 
 def build_pipeline(components: tuple[str, ...] = RULES) -> Language:
@@ -57,23 +61,26 @@ def read_note(text: str) -> NoteFacts:
 
 
 def facts_of(nlp: Language, text: str) -> NoteFacts:
-    """What a pipeline reads in one note; it has all components of `RULES`."""
-    with nlp.memory_zone():  # the words of a note are forgotten with it
+    """What a pipeline reads in one note; it has all components of `RULES`. Threads wait for each other."""
+    with _TURN, nlp.memory_zone():  # the words of a note are forgotten with it
         doc = nlp(text)
         return NoteFacts(sections_of(doc), sentences_of(doc), required(doc, "mentions"), required(doc, "relations"))
 
 
-def assert_phrase(sentence: str, start: int, end: int) -> Assertion:
+def assert_phrase(sentence: str, start: int, end: int, kind: Kind = "finding") -> Assertion:
     """The assertion of the phrase at `sentence[start:end]`, which need not be in the dictionary.
 
     Raises:
         ValueError: the offsets do not lie within the sentence.
     """
-    return assert_phrases(sentence, [(start, end)])[0]
+    return assert_phrases(sentence, [(start, end)], kind)[0]
 
 
-def assert_phrases(text: str, spans: Sequence[tuple[int, int]]) -> tuple[Assertion, ...]:
-    """The assertions of the phrases at `spans` of a sentence or a whole note, in their order.
+def assert_phrases(text: str, spans: Sequence[tuple[int, int]], kind: Kind = "finding") -> tuple[Assertion, ...]:
+    """The assertions of the phrases at `spans` of a sentence or a whole note, in their order. Threads wait.
+
+    Args:
+        kind: of what the phrases name: some cues speak of medications alone, or of findings.
 
     Raises:
         ValueError: offsets do not lie within the text.
@@ -81,8 +88,9 @@ def assert_phrases(text: str, spans: Sequence[tuple[int, int]]) -> tuple[Asserti
     if not all(0 <= start < end <= len(text) for start, end in spans):
         raise ValueError(f"start and end must satisfy 0 <= start < end <= {len(text)}")
     nlp = load_pipeline()
-    with nlp.memory_zone():
+    with _TURN, nlp.memory_zone():
         doc = clinical_sentences(clinical_sections(nlp.make_doc(text)))
-        doc._.mentions = tuple(Mention(start, end, text[start:end], "finding", "") for start, end in spans)
+        doc._.mentions = tuple(Mention(start, end, text[start:end], kind, "") for start, end in spans)
+        doc._.attributes_read = True  # what is given has none
         judged: tuple[Mention, ...] = nlp.get_pipe("clinical_assertion")(doc)._.mentions
     return tuple(mention.assertion for mention in judged)

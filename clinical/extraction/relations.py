@@ -46,6 +46,7 @@ _TAGGED: Final[dict[str, RelationKind]] = {
 def clinical_relations(doc: Doc) -> Doc:
     """Sets `doc._.relations`, in the order of what is said."""
     mentions: tuple[Mention, ...] = required(doc, "mentions")
+    required(doc, "asserted")
     text = text_of(doc)
     known = [
         *(
@@ -102,7 +103,7 @@ def _sites(text: str, mentions: Sequence[Mention]) -> Iterator[Tail]:
 def _sides(text: str, mentions: Sequence[Mention]) -> Iterator[Relation]:
     """The side of a problem, finding or procedure that names its part of the body itself: "left hip fracture"."""
     for own in mentions:
-        if own.kind in ("problem", "finding", "procedure"):
+        if own.kind in ("problem", "finding", "procedure", "device"):
             before = _before("sides").search(text, max(0, own.start - _WINDOW), own.start)
             if before:
                 value = _plain(before[1])
@@ -121,7 +122,7 @@ def _plain(written: str) -> str:
 
 Language.component(
     "clinical_relations",
-    requires=["doc._.mentions", "doc._.sentences"],
+    requires=["doc._.mentions", "doc._.attributes_read", "doc._.asserted", "doc._.sentences"],
     assigns=["doc._.relations"],
     func=clinical_relations,
 )

@@ -20,12 +20,11 @@ from spacy.tokens import Doc
 
 from clinical.extraction.headings import Heading, composed_heading, is_part, known_heading
 from clinical.extraction.mentions import Section, Status
-from clinical.extraction.words import required, text_of
+from clinical.extraction.words import BREAK, LINE, required, text_of
 
 _LONGEST = 70  # characters of a heading; what is longer is a sentence with a colon
 _MOST_WORDS = 8
 _WORD = re.compile(r"[^\s:]+")
-_LINE = re.compile(r"[^\r\n]+")
 _LEAD = re.compile(r"[\s*_>]*(?:#{1,6}\s+|\d{1,2}[.)]\s+|[•◦▪●·+-]\s*)?[\s*_]*")
 # What may stand between a heading and its content in one line, where there is no colon.
 _GAP = re.compile(r"\s+[-–—]+\s+|\t+| {2,}")
@@ -87,12 +86,12 @@ def find_sections(text: str) -> tuple[Section, ...]:
 
 def _lines(text: str) -> Iterator[_Line]:
     last = 0
-    for line in _LINE.finditer(text):
+    for line in LINE.finditer(text):
         lead = _LEAD.match(text, *line.span())
         start = lead.end() if lead else line.start()
         before = text[line.start() : start]
         if start < line.end():
-            apart = last == 0 or text.count("\n", last, line.start()) > 1
+            apart = last == 0 or len(BREAK.findall(text, last, line.start())) > 1
             yield _Line(start, line.end(), "#" in before, any(mark in before for mark in "•◦▪●·+-"), apart)
             last = line.end()
 

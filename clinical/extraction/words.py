@@ -18,7 +18,15 @@ _TOKEN = re.compile(r"(\s+|[^\W\d_]+|\d+(?:[.,]\d+)*|_+|[^\w\s])( ?)")
 # The first two alternatives, a hyphen inside a word and a possessive, are dropped: "Crohn's", "follow-up".
 _WORD = re.compile(r"(?<=\w)-(?=\w)|(?<=\w)['’]s\b|([^\W\d_]+|\d+(?:[.,]\d+)*|[^\w\s])")
 
-for _name in ("sections", "sentences", "mentions", "attributes_found", "relations", "words", "note"):
+# What ends a line, whatever system wrote the note; characters of one line alone.
+BREAK = re.compile(r"\r\n|[\n\r\x0b\x0c\x85\u2028\u2029]")
+LINE = re.compile(r"[^\n\r\x0b\x0c\x85\u2028\u2029]+")
+
+# "attributes_read" and "asserted" say that a step was made on the mentions; a wrong order is told by them.
+for _name in (
+    *("sections", "sentences", "mentions", "attributes_read", "asserted"),
+    *("attributes_found", "relations", "words", "note"),
+):
     Doc.set_extension(_name, default=None, force=True)
 
 
@@ -105,3 +113,13 @@ def required(doc: Doc, attribute: str) -> Any:
     if value is None:
         raise ValueError(f"'{attribute}' has not been set: the component that assigns it must run before")
     return value
+
+
+def not_yet(doc: Doc, attribute: str) -> None:
+    """See that a component runs before the one that assigns this: what it adds would be left out there in silence.
+
+    Raises:
+        ValueError: that component ran already.
+    """
+    if doc._.get(attribute) is not None:
+        raise ValueError(f"'{attribute}' has been set: the component that assigns it must run after this one")

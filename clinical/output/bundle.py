@@ -54,7 +54,7 @@ def as_bundle(text: str, found: Extraction, source: Source, library: Library | N
         entry = _entry(resource)
         entries.extend((entry, _entry(_provenance(entry, device, document, places, made))))
 
-    for statement in statements_of(found.facts):
+    for statement in statements_of(text, found.facts):
         if resource := resource_of(statement, subject, library):
             add(resource, [_places(text, own) for own in statement.mentions])
     if found.model:

@@ -1,7 +1,8 @@
 """One statement of a note as the FHIR R4 resource that says it: which resource, which status, which codes.
 
 Problems and findings are Condition, or FamilyMemberHistory; medications are MedicationStatement, or AllergyIntolerance
-where the note speaks of an allergy; tests are Observation, procedures Procedure. Statuses: `tables/output.toml`.
+where the note speaks of an allergy; tests are Observation, procedures Procedure, devices DeviceUseStatement. Statuses:
+`tables/output.toml`.
 """
 
 from __future__ import annotations
@@ -62,7 +63,7 @@ def _named(statement: Statement, library: Library | None) -> Resource:
     codings = [
         {"system": systems[one.system], "code": one.code, "display": plain(one.display), "userSelected": False}
         for one in sure_codes(first.text, first.kind, library)
-        if one.system in systems
+        if one.system in systems and not statement.specimen  # the codes are those of the usual specimen
     ]
     return {**({"coding": codings} if codings else {}), "text": plain(statement.concept or first.text)}
 
@@ -98,7 +99,7 @@ def _family(statement: Statement, subject: Resource, named: Resource) -> Resourc
 
 
 def _medication(statement: Statement, subject: Resource, named: Resource) -> Resource | None:
-    if statement.is_allergy:
+    if statement.standing == "allergy":
         return {
             "resourceType": "AllergyIntolerance",
             "clinicalStatus": coded("allergyintolerance-clinical", "active"),
@@ -106,7 +107,7 @@ def _medication(statement: Statement, subject: Resource, named: Resource) -> Res
             "code": named,
             "patient": subject,
         }
-    if not (status := _rows("medication_statement").get(statement.status)):
+    if not (status := _rows("medication_statement").get(statement.standing)):
         return None
     dosage = _dosage(statement.values, statement.details)
     return {
@@ -192,6 +193,16 @@ def _procedure(statement: Statement, subject: Resource, named: Resource) -> Reso
     return {**made, **_sites(statement)}
 
 
+def _device(statement: Statement, subject: Resource, named: Resource) -> Resource | None:
+    if not (status := _rows("device_use").get(statement.status)):
+        return None
+    device = {"resourceType": "Device", "id": "device", "type": named, "patient": subject}
+    made = {"resourceType": "DeviceUseStatement", "status": status, "subject": subject, "contained": [device]}
+    sites = _sites(statement).get("bodySite", ())
+    where = {"bodySite": {"text": ", ".join(site["text"] for site in sites)}} if sites else {}
+    return {**made, "device": {"reference": "#device"}, **where}
+
+
 def _sites(statement: Statement) -> Resource:
     return {"bodySite": [{"text": plain(site)} for site in statement.sites]} if statement.sites else {}
 
@@ -202,4 +213,5 @@ _MAKERS: Mapping[str, Callable[[Statement, Resource, Resource], Resource | None]
     "medication": _medication,
     "test": _observation,
     "procedure": _procedure,
+    "device": _device,
 }

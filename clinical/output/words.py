@@ -32,7 +32,7 @@ class FactRow(NamedTuple):
 def fact_rows(text: str, facts: NoteFacts) -> dict[Kind, list[FactRow]]:
     """The rows of each kind that the note speaks of, problems first, what is denied last."""
     rows: dict[Kind, list[FactRow]] = defaultdict(list)
-    for together in _denied_together(facts, statements_of(facts)):
+    for together in _denied_together(facts, statements_of(text, facts)):
         first = together[0]
         status = f"{first.standing} ({first.cue})" if first.cue else first.standing
         said = ", ".join(dict.fromkeys(one.concept for one in together))

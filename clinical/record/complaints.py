@@ -22,7 +22,7 @@ class Complaint:
 
 
 def complaints(told: Sequence[Told]) -> tuple[Complaint, ...]:
-    """At most ten complaints of the last of notes in the order of time and of others of its day, as they name them.
+    """At most ten complaints of the notes of the last day, as they name them; without any date of all notes.
 
     Only findings of the dictionary count, and none of an examination or an operation: these are many.
     """
@@ -42,5 +42,6 @@ def _ails(mention: Mention) -> bool:
 
 
 def _newest(told: Sequence[Told]) -> Sequence[Told]:
-    last = told[-1:]
-    return [own for own in told if own.note.date == last[0].note.date] if last and last[0].note.date else last
+    """The notes of the last day; all where none has a date, for nobody knows which of them is the newest."""
+    last = max((own.note.date for own in told), default="")
+    return [own for own in told if own.note.date == last]

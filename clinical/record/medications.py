@@ -7,13 +7,13 @@ from dataclasses import dataclass, replace
 from typing import Literal
 
 from clinical.extraction.mentions import Mention
-from clinical.record.cues import Cue, cues_in
+from clinical.record.changes import Change, changes_of
 from clinical.record.quotation import Quotation
 from clinical.record.told import Told, group, widened
 
-Change = Literal["started", "changed", "stopped", "continued", "given"]
 _DOSE = ("dose", "unit", "frequency")
-_TAKEN = ("present", "historical", "resolved", "negated")  # what is hypothetical or an allergy was not taken
+_TAKEN = ("present", "historical", "resolved")  # what is hypothetical or an allergy was not taken
+_ENDED = ("stopped", "held", "not taken")
 
 
 @dataclass(frozen=True)
@@ -23,7 +23,7 @@ class Drug:
     Attributes:
         concept: the medication.
         change: the last of its changes; "continued" where nothing but its being taken was written, "given" where only
-            the account of an operation names it.
+            the account of an operation names it. "planned" is said of no drug that is taken already.
         dose, before: as last written, and what it was before it changed; "" where not written.
         by: "words" that say so, or "comparison" of a note with the one before.
         quotation: of the note that says so; where a later list leaves the medication out, of the note that had it.
@@ -31,7 +31,7 @@ class Drug:
     """
 
     concept: str
-    change: Change
+    change: Change | Literal["given"]
     dose: str
     before: str
     by: Literal["words", "comparison"]
@@ -50,9 +50,12 @@ def medications(told: Sequence[Told]) -> tuple[Drug, ...]:
     for own in told:
         mentions = [mention for mention in own.facts.mentions if mention.kind == "medication"]
         later = bool(listed_on) and own.note.date > listed_on
+        changes = changes_of(own.note.text, own.facts)
         for mention in mentions:
-            if mention.assertion.status in _TAKEN:
-                found[mention.concept] = _next(found.get(mention.concept), own, mention, later)
+            said, before = changes.get(mention.start), found.get(mention.concept)
+            only_planned = said == "planned" and before and before.change not in _ENDED
+            if (said or mention.assertion.status in _TAKEN) and not only_planned:
+                found[mention.concept] = _next(before, own, mention, said, later)
         current = {mention.concept for mention in mentions if _in_list(mention)}
         if not current or not own.note.date:
             continue
@@ -63,7 +66,7 @@ def medications(told: Sequence[Told]) -> tuple[Drug, ...]:
                     found[concept], change="stopped", before="", by="comparison", missing_from=own.note.record
                 )
             listed &= names
-        listed = {concept for concept in listed | current if found[concept].change != "stopped"}
+        listed = {concept for concept in listed | current if found[concept].change not in _ENDED}
         listed_on = own.note.date
     return tuple(found.values())
 
@@ -73,42 +76,23 @@ def _in_list(mention: Mention) -> bool:
     return mention.section == "medications" and mention.assertion.status == "present"
 
 
-def _next(before: Drug | None, told: Told, mention: Mention, later: bool) -> Drug:
+def _next(before: Drug | None, told: Told, mention: Mention, said: Change | None, later: bool) -> Drug:
     """A medication after one more mention of it; new in a list that is later than another, it was started."""
     new = later and _in_list(mention)
     dose = " ".join(own.value for kind in _DOSE for own in mention.attributes if own.kind == kind)
     last = before.dose if before else ""
-    usual: Change = "given" if mention.section in group("operation") else "continued"
+    usual: Literal["given", "continued"] = "given" if mention.section in group("operation") else "continued"
     drug = Drug(mention.concept, usual, dose or last, "", "words", told.quote(*widened(mention)))
-    said = _change(told, mention)
-    if said and said != "continued":
+    ended = before is not None and before.change in _ENDED
+    if said and (said != "continued" or ended):
         return replace(drug, change=said, before=last if dose not in ("", last) else "")
     if before is None:
         return replace(drug, change="started", by="comparison") if new else drug
     if usual == "continued" and dose and last and dose != last and told.note.date > before.quotation.date > "":
         return replace(drug, change="changed", before=last, by="comparison")
     earlier = before.quotation.record != told.note.record
-    if new and earlier and before.change == "stopped":
+    if new and earlier and ended:
         return replace(drug, change="started", by="comparison")
     if before.change == "given":
         return drug
     return drug if earlier and before.change == usual == "continued" else before
-
-
-def _change(told: Told, mention: Mention) -> Change | None:
-    """What the nearest cue in the mention's sentence says of it."""
-    text = told.note.text
-    _, end = widened(mention)
-    near = [
-        (words, cue.row["says"])
-        for cue in cues_in("change", text, *told.sentence(mention.start))
-        if (words := _away(text, cue, mention.start, mention.end if cue.start < end else end)) <= cue.row["limit"]
-    ]
-    return min(near, key=lambda own: own[0], default=(0, None))[1]
-
-
-def _away(text: str, cue: Cue, start: int, end: int) -> int:
-    """Words between a cue and a mention on the side where the cue must stand; many where it stands elsewhere."""
-    if cue.row["direction"] == "forward":
-        return len(text[cue.end : start].split()) if cue.end <= start else len(text)
-    return len(text[end : cue.start].split()) if cue.start >= end else len(text)

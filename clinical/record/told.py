@@ -59,7 +59,7 @@ class Told:
 
 
 def in_time(notes: Iterable[Told]) -> tuple[Told, ...]:
-    """Notes by date, the oldest first; those without a date before all others."""
+    """Notes by date, the oldest first; those without a date, of which nobody knows when, before all others."""
     return tuple(sorted(notes, key=lambda own: own.note.date))
 
 

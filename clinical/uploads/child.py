@@ -1,47 +1,18 @@
-"""The child process: bytes at standard input, JSON at standard output; never a trace, which could show text."""
+"""The child process that reads an upload (`policies.confined`)."""
 
 from __future__ import annotations
 
 import base64
 import io
 import json
-import resource
 import sys
 from collections.abc import Mapping
 from typing import Any
 
+from policies.confined import serve
 from policies.errors import InputError
 
-_MEMORY = 768 * 2**20  # bytes of address space
-_CPU_S = 10
 _PAGES = 300
-
-
-def main(largest: int) -> None:
-    """Answer for one upload under the limits of this process."""
-    limit()
-    sys.stdout.write(json.dumps(answer(sys.stdin.buffer.read(largest + 1), largest)))
-
-
-def limit() -> None:
-    """Little memory, little time, no file that grows, and no picture of the memory when it ends."""
-    for what, most in (
-        (resource.RLIMIT_AS, _MEMORY),
-        (resource.RLIMIT_CPU, _CPU_S),
-        (resource.RLIMIT_FSIZE, 0),
-        (resource.RLIMIT_CORE, 0),
-    ):
-        resource.setrlimit(what, (most, most))
-
-
-def answer(data: bytes, largest: int) -> dict[str, str]:
-    """What `read` gives, or an error and a hint."""
-    try:
-        return read(data, largest)
-    except InputError as error:
-        return {"error": error.message, "hint": error.hint}
-    except Exception as error:  # a parser's message may hold what it read
-        return {"error": f"the file cannot be read ({type(error).__name__})", "hint": ""}
 
 
 def read(data: bytes, largest: int) -> dict[str, str]:
@@ -59,11 +30,13 @@ def read(data: bytes, largest: int) -> dict[str, str]:
 
 
 def _document(data: bytes, largest: int) -> dict[str, str]:
+    from clinical.attachments import document_text
+
     try:
         document = json.loads(data)
         if document["resourceType"] != "DocumentReference":
             raise KeyError
-        text = "\n".join(_attachment(part["attachment"], largest) for part in document["content"])
+        text = document_text(document, largest, _attachment)
         named = f"DocumentReference/{document['id']}" if "id" in document else ""
         return {"text": text, "document": named, "patient": str((document.get("subject") or {}).get("reference", ""))}
     except InputError:
@@ -97,4 +70,4 @@ def _pdf(data: bytes, largest: int) -> str:
 
 
 if __name__ == "__main__":
-    main(int(sys.argv[1]))
+    serve(lambda data: read(data, int(sys.argv[1])))

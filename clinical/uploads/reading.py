@@ -1,16 +1,13 @@
-"""Hands an upload to a child process that may use little memory and time, writes no file and knows no settings."""
+"""Hands an upload to a child process (`policies.confined`)."""
 
 from __future__ import annotations
 
-import json
-import subprocess
-import sys
 from dataclasses import dataclass, field
 
+from policies.confined import ask
 from policies.errors import InputError
 
 KINDS = ("txt", "rtf", "html", "json", "pdf")
-_WALL_S = 20.0
 _UNREADABLE = "Upload plain text, RTF, HTML, a PDF with text, or one FHIR DocumentReference."
 
 
@@ -37,14 +34,4 @@ def read_upload(data: bytes, largest: int) -> Uploaded:
         raise InputError(f"{len(data)} bytes; the policy's largest note has {largest}", hint)
     if not data.strip():
         raise InputError("the file is empty", _UNREADABLE)
-    command = [sys.executable, "-P", "-m", "clinical.uploads.child", str(largest)]
-    try:
-        done = subprocess.run(  # noqa: S603  # all of it is ours
-            command, input=data, capture_output=True, timeout=_WALL_S, check=True, env={}
-        )
-        answer = json.loads(done.stdout)
-    except (subprocess.SubprocessError, ValueError):
-        raise InputError("the file cannot be read within the limits of memory and time", _UNREADABLE) from None
-    if "error" in answer:
-        raise InputError(answer["error"], answer["hint"] or _UNREADABLE)
-    return Uploaded(**answer)
+    return Uploaded(**ask("clinical.uploads.child", data, str(largest), hint=_UNREADABLE))

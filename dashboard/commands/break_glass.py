@@ -1,4 +1,4 @@
-"""confide break-glass: read what a patient's refusal keeps closed, for a reason, for minutes, and reviewed after."""
+"""confide break-glass: read what a refusal or a care team keeps closed, for a reason, for minutes, reviewed after."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 _SHORT = 12
 app = typer.Typer(
     no_args_is_help=True,
-    help="In an emergency: read a patient's notes against a refusal; each step is logged and reviewed.",
+    help="In an emergency: read notes against a refusal, or of another care team's patient; it is logged and reviewed.",
 )
 
 
@@ -28,7 +28,7 @@ def start(
     site: SiteOption = None,
     workspace: WorkspaceOption = None,
 ) -> None:
-    """Break the glass: for some minutes your account may read this patient's notes although the patient refused.
+    """Break the glass: for some minutes your account may read notes that a refusal or another care team closes.
 
     [dim]Example: confide break-glass start 0f3c51d2a7b84e6690c1d2e3f4a5b6c7 --reason "unconscious, allergies?"[/]
     """

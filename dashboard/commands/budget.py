@@ -76,6 +76,7 @@ def _study(plan: str, bookings: Sequence[Booking], delta: float) -> dict[str, An
 
     from policies.ledger import COHORT
     from policies.releases import epsilon_text
+    from policies.wording import to_the_second
     from privacy.training.accounting import epsilon
 
     states = Counter(booking.state.value for booking in bookings)
@@ -85,5 +86,5 @@ def _study(plan: str, bookings: Sequence[Booking], delta: float) -> dict[str, An
         "reserved": states["reserved"],
         "refunded": states["refunded"],
         "epsilon alone": epsilon_text(epsilon([[booking.release for booking in bookings if booking.counts]], delta)),
-        "since": bookings[0].time[:19].replace("T", " "),
+        "since": to_the_second(bookings[0].time),
     }

@@ -36,6 +36,7 @@ class KindOption(StrEnum):
     medication = "medication"
     test = "test"
     procedure = "procedure"
+    device = "device"
     anatomy = "anatomy"
 
 

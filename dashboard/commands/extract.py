@@ -63,7 +63,7 @@ def read_note_file(path: Path, largest: int) -> tuple[str, Source]:
     Raises:
         InputError: no such file, too large, or not readable as text.
     """
-    from clinical.attachments import read_attachment
+    from clinical.attachments import document_text
     from clinical.output import Source
 
     try:
@@ -78,10 +78,12 @@ def read_note_file(path: Path, largest: int) -> tuple[str, Source]:
     if data.lstrip()[:1] == b"{":
         try:
             document = json.loads(data)
-            text = "\n".join(read_attachment(part["attachment"], largest) for part in document["content"])
+            text = document_text(document, largest)
             named = f"DocumentReference/{document['id']}" if "id" in document else ""
             return text, Source(named, str((document.get("subject") or {}).get("reference", "")))
-        except (ValueError, KeyError, TypeError, AttributeError):
+        except InputError as error:
+            raise InputError(error.message, error.hint, file=path) from None
+        except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
             hint = "Name one FHIR DocumentReference (of an NDJSON file one line), or the text itself."
             raise InputError("JSON, but no DocumentReference with content", hint, file=path) from None
     try:
@@ -142,7 +144,7 @@ def show(text: str, found: Extraction) -> None:
         told = ((f"{row.said}: {row.details}" if row.details else row.said, row.status, row.evidence) for row in lines)
         table(f"{kind}s", ("what", "status (because of)", "where in the note"), told)
     if not rows:
-        say("the note names no problem, finding, medication, test or procedure that the rules know")
+        say("the note names no problem, finding, medication, test, procedure or device that the rules know")
     if not found.model:
         say("no conditions are ranked, since this workspace has no signed model yet: run 'confide train'")
         return

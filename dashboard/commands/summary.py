@@ -55,7 +55,11 @@ def _parts(found: Summary) -> Iterator[tuple[str, list[tuple[str, str]]]]:
     yield "complaints in the newest note", [(own.concept, in_words(own.quotation)) for own in found.complaints]
     yield (
         "problems",
-        [(f"{own.concept}: {own.status}, first in {own.first.record}", in_words(own.last)) for own in found.problems],
+        [
+            (f"{own.concept}: {said}, first in {own.first.record}", in_words(words))
+            for own in found.problems
+            for said, words in own.said
+        ],
     )
     yield (
         "medications",
@@ -80,7 +84,7 @@ def _parts(found: Summary) -> Iterator[tuple[str, list[tuple[str, str]]]]:
             for own in found.results
         ],
     )
-    yield "open", [(f"{own.kind}: {own.about}".rstrip(": "), in_words(own.quotation)) for own in found.loops]
+    yield "open", [(own.in_words, in_words(own.quotation)) for own in found.loops]
     yield (
         "timeline",
         [

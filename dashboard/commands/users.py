@@ -27,13 +27,13 @@ def add(name: NameArgument, generate: GenerateOption = False, workspace: Workspa
     [dim]Example: confide users add asmith[/]
     """
     from dashboard.console import say
-    from dashboard.signin import accounts
+    from dashboard.signin import account_changed, accounts
     from policies.policy import load_policy
 
-    place = _managed(workspace)
+    place, actor = _managed(workspace)
     password = _password(name, generate)
     accounts(place).add(name, password)
-    _changed(place, name, "added")
+    account_changed(place, actor, name, "added")
     say(f"account {name}: made" + (f", password {password}" if generate else ""))
     if not load_policy(place.policy).people.get(name):
         say("it has no role yet, so no page opens: name it under [people] in the policy file")
@@ -51,7 +51,7 @@ def list_all(as_json: JsonOption = False, workspace: WorkspaceOption = None) -> 
     from dashboard.signin import accounts
     from policies.policy import load_policy
 
-    place = _managed(workspace)
+    place, _ = _managed(workspace)
     policy = load_policy(place.policy)
     rows = [
         {
@@ -79,13 +79,13 @@ def password(name: NameArgument, generate: GenerateOption = False, workspace: Wo
     [dim]Example: confide users password asmith --generate[/]
     """
     from dashboard.console import say
-    from dashboard.signin import accounts, sessions
+    from dashboard.signin import account_changed, accounts, sessions
 
-    place = _managed(workspace)
+    place, actor = _managed(workspace)
     chosen = _password(name, generate)
     accounts(place).change(name, chosen)
     sessions(place).end_all(name)
-    _changed(place, name, "password")
+    account_changed(place, actor, name, "password")
     say(f"account {name}: password changed, its sessions ended" + (f"; password {chosen}" if generate else ""))
 
 
@@ -96,11 +96,11 @@ def unlock(name: NameArgument, workspace: WorkspaceOption = None) -> None:
     [dim]Example: confide users unlock asmith[/]
     """
     from dashboard.console import say
-    from dashboard.signin import accounts
+    from dashboard.signin import account_changed, accounts
 
-    place = _managed(workspace)
+    place, actor = _managed(workspace)
     accounts(place).unlock(name)
-    _changed(place, name, "unlocked")
+    account_changed(place, actor, name, "unlocked")
     say(f"account {name}: unlocked")
 
 
@@ -111,17 +111,17 @@ def remove(name: NameArgument, workspace: WorkspaceOption = None) -> None:
     [dim]Example: confide users remove asmith[/]
     """
     from dashboard.console import say
-    from dashboard.signin import accounts, sessions
+    from dashboard.signin import account_changed, accounts, sessions
 
-    place = _managed(workspace)
+    place, actor = _managed(workspace)
     accounts(place).remove(name)
     sessions(place).end_all(name)
-    _changed(place, name, "removed")
+    account_changed(place, actor, name, "removed")
     say(f"account {name}: removed")
 
 
-def _managed(workspace: Path | None) -> Workspace:
-    """The workspace, if the access policy lets this account manage others."""
+def _managed(workspace: Path | None) -> tuple[Workspace, str]:
+    """The workspace and who manages its accounts, if the access policy lets this account."""
     from dashboard.signin import guards
     from policies.access import Action, Purpose
     from policies.guard import account_name
@@ -129,18 +129,10 @@ def _managed(workspace: Path | None) -> Workspace:
     from policies.workspace import Workspace
 
     place = Workspace.existing(workspace)
-    for guard in guards(place, account_name(load_policy(place.policy).people)):
+    actor = account_name(load_policy(place.policy).people)
+    for guard in guards(place, actor):
         guard.permit(Action.MANAGE_ACCOUNTS, Purpose.OPERATIONS)
-    return place
-
-
-def _changed(place: Workspace, name: str, what: str) -> None:
-    from dashboard.signin import note
-    from policies.events import Event
-    from policies.guard import account_name
-    from policies.policy import load_policy
-
-    note(place, account_name(load_policy(place.policy).people), Event.ACCOUNT_CHANGED, account=name, change=what)
+    return place, actor
 
 
 def _password(name: str, generate: bool) -> str:

@@ -8,6 +8,7 @@ from dashboard.drawing.text import plain
 from federated.plan import Plan
 from policies.models import SignedModel
 from policies.policy import Training
+from policies.wording import to_the_minute
 
 _UNIT_OF_PRIVACY = "the patient of one hospital, with all of their notes"
 
@@ -31,7 +32,7 @@ def card_html(model: SignedModel, site: str) -> str:
     return pairs(
         ("Model", model.name),
         ("Signature", f"verified, by '{model.signer}'"),
-        ("Made", str(card["created"])),
+        ("Made (UTC)", to_the_minute(str(card["created"]))),
         ("Encoder", str(card["plan"]["encoder"])),
         ("Labels", str(len(card["plan"]["labels"]))),
         ("Epsilon of this run", f"{card['epsilon'].get(site, 'none')} at this hospital, at delta {card['delta']}"),

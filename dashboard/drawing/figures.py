@@ -66,18 +66,7 @@ def rates_plot(rates: Sequence[tuple[str, float]]) -> Plot:
 def epsilon_plot(epsilons: Sequence[float], cap: float) -> Plot:
     """Epsilon after each booked release, below the cap of the policy."""
     releases = list(range(len(epsilons) + 1))
-    trace = go.Scatter(
-        x=releases,
-        y=[0.0, *epsilons],
-        mode="lines+markers",
-        line={"color": _ORANGE, "shape": "hv"},
-        fill="tozeroy",
-        fillcolor="rgba(217,130,43,0.2)",
-        hovertemplate="%{y:.3f}",
-    )
-    figure = _figure([trace], "Booked releases", "Epsilon")
-    figure.add_hline(y=cap, line={"color": _RED, "dash": "dash"}, annotation_text=f"cap {cap:g}")
-    figure.update_yaxes(range=[0, 1.15 * max([cap, *epsilons])])
+    figure = _below_cap(releases, [0.0, *epsilons], cap, "Booked releases", hovertemplate="%{y:.3f}")
     caption = f"Epsilon of all {len(epsilons)} releases together, over all runs; the dashed line is the policy's cap."
     return Plot(figure, caption)
 
@@ -115,21 +104,28 @@ def budget_plot(points: Sequence[tuple[str, float, str]], cap: float) -> Plot:
     """
     times = [datetime.fromisoformat(time) for time, _, _ in points]
     values = [epsilon for _, epsilon, _ in points]
+    hover = {"text": [escape(bought) for _, _, bought in points]}
+    template = "%{text}<br>%{x}: %{y:.3f}<extra></extra>"
+    figure = _below_cap(times, values, cap, "Time (UTC)", hovertemplate=template, **hover)
+    spent = f"{values[-1]:.3f} on {times[-1]:%Y-%m-%d}" if values else "nothing yet"
+    return Plot(figure, f"Epsilon per patient over time: {spent}; the dashed line is the cap of {cap:g}.")
+
+
+def _below_cap(x: Sequence[Any], epsilons: Sequence[float], cap: float, title: str, **hover: Any) -> Any:
+    """Epsilon as steps, with the cap as a dashed line."""
     trace = go.Scatter(
-        x=times,
-        y=values,
-        text=[escape(bought) for _, _, bought in points],
+        x=x,
+        y=epsilons,
         mode="lines+markers",
         line={"color": _ORANGE, "shape": "hv"},
         fill="tozeroy",
         fillcolor="rgba(217,130,43,0.2)",
-        hovertemplate="%{text}<br>%{x}: %{y:.3f}<extra></extra>",
+        **hover,
     )
-    figure = _figure([trace], "Time (UTC)", "Epsilon")
+    figure = _figure([trace], title, "Epsilon")
     figure.add_hline(y=cap, line={"color": _RED, "dash": "dash"}, annotation_text=f"cap {cap:g}")
-    figure.update_yaxes(range=[0, 1.15 * max([cap, *values])])
-    spent = f"{values[-1]:.3f} on {times[-1]:%Y-%m-%d}" if values else "nothing yet"
-    return Plot(figure, f"Epsilon per patient over time: {spent}; the dashed line is the cap of {cap:g}.")
+    figure.update_yaxes(range=[0, 1.15 * max([cap, *epsilons])])
+    return figure
 
 
 def _label(time: str) -> str:

@@ -18,7 +18,7 @@ if TYPE_CHECKING:  # these bring spaCy and torch with them, which only a note ne
     from clinical.extraction import Mention, NoteFacts
     from clinical.extraction.mentions import Section
 
-KINDS = ("problem", "finding", "medication", "test", "procedure", "anatomy")
+KINDS = ("problem", "finding", "medication", "test", "procedure", "device", "anatomy")
 Codes = Mapping[tuple[str, str], "Code"]  # the likeliest code of a phrase, by its words and kind
 _PLACE = "place-"  # begins the id of a place of the note, before its offset
 _BADGES = {"family": "family", "historical": "past", "hypothetical": "if", "conditional": "when", "resolved": "gone"}

@@ -68,7 +68,7 @@ def series_plot(series: Series) -> Plot:
         margin={"l": 10, "r": 10, "t": 20, "b": 10},
         showlegend=False,
         xaxis={"title": "Date of the note" if dated else "Value, the oldest first", "dtick": None if dated else 1},
-        yaxis={"title": series.unit or "Value"},
+        yaxis={"title": escape(series.unit) or "Value"},  # plotly reads tags
     )
     listed = ", ".join(f"{value:g}{f' ({date})' if date else ''}" for date, value in series.points)
     trend = f" The last is {series.trend}." if series.trend else ""

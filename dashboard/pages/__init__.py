@@ -74,14 +74,26 @@ def permit(visit: Visit, action: Action) -> None:
     """Ask the access policy whenever the script runs; what it permits is logged once in a session.
 
     Raises:
-        AccessDenied: it does not permit it.
+        AccessDenied: it does not permit it, or the session ended while a part of the page drew itself anew.
     """
+    visit.still()
     guard = visit.site.guard
     logged = st.session_state.setdefault(_PERMITTED, set())
     question = (action, visit.purpose, guard.policy.digest, guard.access.digest)
     if question not in logged or not guard.decide(action, visit.purpose).permitted:
         guard.permit(action, visit.purpose)
         logged.add(question)
+
+
+def later(visit: Visit, act: Callable[..., object], *words: object) -> Callable[[], None]:
+    """What a widget may call: it comes before the run that would find out that the session ended."""
+
+    def done() -> None:
+        with as_sentences():
+            visit.still()
+            act(*words)
+
+    return done
 
 
 def log_view(visit: Visit, page: str, **selection: str) -> None:

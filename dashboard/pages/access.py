@@ -6,8 +6,8 @@ import streamlit as st
 
 from dashboard.drawing.text import plain
 from dashboard.pages import log_view, open_page, permit
+from dashboard.pages.logs import entries, verified_log
 from dashboard.view import access as view
-from dashboard.view.audit import ON_A_PAGE, log_state, open_log, rows
 from dashboard.view.visit import Visit
 from policies.access import Action
 from policies.wording import counted
@@ -20,14 +20,11 @@ def page(visit: Visit) -> None:
     patient = st.text_input("Patient (pseudonym)", key="patient").strip()
     if not patient:
         return
-    log = open_log(visit)
-    with st.spinner("Verifying the log"):
-        state = log_state(log)
-    if state.view is None:
-        st.error(plain(state.sentence), icon=":material/gpp_bad:")
+    if (verified := verified_log(visit)) is None:
         return
-    if state.left:
-        st.warning(f"{counted(state.left, 'entry')} are still being read; load this page again in a minute.")
+    log, seen, left = verified
+    if left:
+        st.warning(f"{counted(left, 'entry')} are still being read; load this page again in a minute.")
     found = view.who_saw(log, patient)
     if not found.known:
         st.info(f"No entry of this log names {plain(patient)}. Compare the pseudonym with the records: it may be "
@@ -43,10 +40,7 @@ def page(visit: Visit) -> None:
     st.header("Entry by entry", anchor=False)
     every = st.toggle("Also what opened nothing, such as a consent or a decision that let somebody in", key="every")
     hits = found.every if every else found.openings
-    pages = max(1, -(-len(hits) // ON_A_PAGE))
-    number = st.pagination(pages, key="page") if pages > 1 else 1
-    st.dataframe(rows(state.view, hits, number), key="entries", hide_index=True,
-                 alt=f"{counted(len(hits), 'entry')} about this patient, page {number} of {pages}")  # fmt: skip
+    entries(seen, hits, "about this patient", "entries")
     st.caption(f"{counted(len(hits), 'entry')}, the newest first. What was disclosed to others stands on the page "
                "Disclosures.")  # fmt: skip
 

@@ -11,7 +11,7 @@ import streamlit as st
 from dashboard.drawing.cards import pairs
 from dashboard.drawing.figures import activity_plot
 from dashboard.drawing.text import plain
-from dashboard.pages import as_sentences, draw, log_view, open_page, permit, say_missing
+from dashboard.pages import as_sentences, draw, later, log_view, open_page, permit, say_missing
 from dashboard.view import audit as view
 from dashboard.view.missing import NO_ENTRY
 from dashboard.view.visit import Visit
@@ -20,7 +20,7 @@ from policies.auditindex import Search
 from policies.exports.query import Outcome, in_words
 from policies.exports.reviews import LONGEST_FINDING
 from policies.logview import LogView
-from policies.wording import counted
+from policies.wording import counted, to_the_second
 
 _LOOK_S = 2
 _SAMPLE = "entries to review"
@@ -42,19 +42,19 @@ def wait(log: view.Log, left: int) -> None:
     st.info(f"Every entry is being read and verified in the background{missed}.", icon=":material/hourglass_top:")
 
 
-def check(log: view.Log, size: int) -> None:
+def check(visit: Visit, log: view.Log, size: int) -> None:
     """The button that reads every entry."""
-    st.button("Read and verify every entry now", key="check", on_click=partial(view.check_now, log, size))
+    st.button("Read and verify every entry now", key="check", on_click=later(visit, view.check_now, log, size))
 
 
-def state(log: view.Log) -> LogView | None:
+def state(visit: Visit, log: view.Log) -> LogView | None:
     """Whether the log verifies, what its witnesses say, and what a person should look at."""
     with st.spinner("Verifying the log"):
         found = view.log_state(log)
     if found.view is None:
         st.error(plain(found.sentence), icon=":material/gpp_bad:")
         if found.check:
-            check(log, 0)
+            check(visit, log, 0)
         return None
     st.success(plain(found.sentence), icon=":material/verified_user:")
     if said := view.witnessed(log, found.view):
@@ -65,7 +65,7 @@ def state(log: view.Log) -> LogView | None:
             st.markdown("\n".join(f"- {plain(warning)}" for warning in found.warnings))
     left, right = st.columns([3, 2], vertical_alignment="center")
     with right:
-        check(log, found.view.size)
+        check(visit, log, found.view.size)
     left.caption(view.when_checked(found.check))
     if view.is_at_work(log):
         wait(log, found.left)
@@ -108,8 +108,8 @@ def saved(visit: Visit, asked: Search) -> None:
         every = queries.every()
         if chosen := st.selectbox("Saved search", list(every), None, key="saved", placeholder="none chosen"):
             st.caption(plain(in_words(every[chosen].words())))
-            st.button("Open it", key="open", on_click=fill, args=(every[chosen],))
-            st.button("Delete it", key="delete", on_click=queries.delete, args=(chosen,))
+            st.button("Open it", key="open", on_click=later(visit, fill, every[chosen]))
+            st.button("Delete it", key="delete", on_click=later(visit, queries.delete, chosen))
         name = st.text_input("A name for the search as it stands", key="name")
         if st.button("Save it", key="save"):
             queries.save(name, asked)
@@ -168,7 +168,7 @@ def reviews(log: view.Log, seen: LogView, asked: Search) -> None:
     if done := view.reviewed(log, seen):
         st.subheader("Reviews so far", anchor=False)
         columns = ("Entry", "Time (UTC)", "By", "Looked at", "Asked for", "Found")
-        rows = [(one.entry, one.time[:19].replace("T", " "), one.reviewer, f"{len(one.sample)} of {one.found}",
+        rows = [(one.entry, to_the_second(one.time), one.reviewer, f"{len(one.sample)} of {one.found}",
                  one.query, one.finding) for one in done]  # fmt: skip
         st.dataframe([dict(zip(columns, row, strict=True)) for row in rows], key="reviews", hide_index=True,
                      alt=counted(len(rows), "review"))  # fmt: skip
@@ -180,13 +180,15 @@ def page(visit: Visit) -> None:
     """State first; nothing of a log that does not verify is shown or exported."""
     permit(visit, Action.VIEW_AUDIT)
     log = view.open_log(visit, st.selectbox("Log of", view.logs_of(visit), key="log"))
-    if (seen := state(log)) is None:
+    if (seen := state(visit, log)) is None:
         return
     log_view(visit, "audit", log=log.name)
     if not seen.size:
         say_missing(NO_ENTRY)
         return
     asked = ask(log)
+    for patient in view.patients_asked_about(log, asked):
+        log_view(visit, "audit", log=log.name, patient=patient)
     saved(visit, asked)
     first, second = st.tabs(["Entries", "Reviews of the log"])
     with first:

@@ -30,16 +30,17 @@ if TYPE_CHECKING:
 
 PATIENT, RECORD = "patient of this session", "note of this patient"
 SUMMARY_SLOT, TALK_SLOT = "summary of this session", "questions of this session"
+WHOM = "Name, date of birth, record number or pseudonym"
 _NAMES_S = 300  # how long decrypted names are kept, in memory alone
 
 
 @st.cache_resource(ttl=_NAMES_S, max_entries=16, show_spinner="Opening the list of patients")
-def _people(root: str, site: str, account: str, access: str, _site: Site) -> Mapping[str, Person]:
-    """Names for one account at one hospital, under one access policy."""
+def _people(root: str, site: str, account: str, access: str, _site: Site) -> dict[str, Person]:
+    """Names for one account at one hospital, under one access policy; the list opens more into it."""
     return open_people(_site)
 
 
-def people(visit: Visit) -> Mapping[str, Person] | None:
+def people(visit: Visit) -> dict[str, Person] | None:
     """Who the patients are, where the purpose is their treatment."""
     if visit.purpose is not Purpose.TREATMENT:
         return None
@@ -69,7 +70,8 @@ def forget(*slots: str) -> None:
 def chosen_patient(visit: Visit) -> str:
     """The pseudonym of the patient who was chosen, or the way to choose one.
 
-    What was read before a break-glass grant ended or the patient refused is dropped; reading it again is refused.
+    What was read before a break-glass grant ended, the patient refused or got another care team is dropped; reading it
+    again is refused.
     """
     patient = str(st.session_state.get(PATIENT, ""))
     if patient and not may_view(visit.site, patient):

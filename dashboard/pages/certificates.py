@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import streamlit as st
 
 from clinical.review import sign
@@ -23,8 +25,8 @@ def signed(visit: Visit, one: view.ReviewState) -> None:
     st.markdown("\n".join(f"- {plain(sentence)}" for sentence in view.sentences(one.statement)))
     rows = view.bound_rows(one.statement)
     st.dataframe(rows, key="bounds", hide_index=True, alt=f"{len(rows)} rows: what was left of each identifier")
-    data = visit.site.home.certificate(one.review.id).read_bytes()
-    st.download_button("Download the certificate", data, f"certificate-{one.review.id}.json", "application/json",
+    make = partial(view.handed_out, visit.site, one.review)
+    st.download_button("Download the certificate", make, f"certificate-{one.review.id}.json", "application/json",
                        key="download")  # fmt: skip
     st.caption("Anybody checks it with 'confide certify verify FILE --key PUBLIC.pem'.")
 

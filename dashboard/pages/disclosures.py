@@ -9,11 +9,11 @@ import streamlit as st
 
 from dashboard.drawing.text import plain
 from dashboard.pages import as_sentences, log_view, once, open_page, permit
+from dashboard.pages.logs import verified_log
 from dashboard.view import disclosures as view
-from dashboard.view.audit import Log, log_state, open_log
+from dashboard.view.audit import Log
 from dashboard.view.visit import Visit
 from policies.access import Action, Purpose
-from policies.auditindex import Search
 from policies.decisions import purpose_text
 from policies.logview import LogView
 from policies.wording import counted
@@ -22,14 +22,16 @@ from privacy.vault.disclosures import record
 _TOLD = "accounting of this session"
 
 
-def account(log: Log, seen: LogView) -> None:
+def account(visit: Visit, log: Log, seen: LogView) -> None:
     """The accounting of one patient; made, and logged, once for a pseudonym and a state of the log."""
     patient = st.text_input("Patient (pseudonym)", key="patient").strip()
     if not patient:
         return
-    newest = log.index.search(Search(patient=patient), 1)
+    if log.index.knows(patient):  # else it may be a name
+        log_view(visit, "disclosures", patient=patient)
     with st.spinner("Looking through six years"):
-        told = once(_TOLD, (log.name, patient, newest), partial(view.account_for, log, seen, patient))
+        of = (log.name, patient, view.state_of(log, patient))
+        told = once(_TOLD, of, partial(view.account_for, log, seen, patient))
     if told.rows:
         rows = view.rows(told)
         st.dataframe(rows, key="rows", hide_index=True, alt=f"{counted(len(rows), 'disclosure')} in six years")
@@ -59,15 +61,12 @@ def page(visit: Visit) -> None:
     """The patient's own question first."""
     permit(visit, Action.RECORD_DISCLOSURE)
     log_view(visit, "disclosures")
-    log = open_log(visit)
-    with st.spinner("Verifying the log"):
-        state = log_state(log)
-    if state.view is None:
-        st.error(plain(state.sentence), icon=":material/gpp_bad:")
+    if (verified := verified_log(visit)) is None:
         return
+    log, seen, _ = verified
     first, second = st.tabs(["Accounting of a patient", "Record a disclosure"])
     with first, as_sentences():
-        account(log, state.view)
+        account(visit, log, seen)
     with second:
         tell(visit)
 

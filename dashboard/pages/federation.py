@@ -16,7 +16,6 @@ from dashboard.view.visit import Visit
 from federated.provision.founding import read_roster
 from federated.provision.roster import Roster
 from policies.access import Action
-from policies.guard import open_server
 
 _EVERY_S = 5
 
@@ -59,7 +58,7 @@ def server(visit: Visit) -> None:
         return
     st.header("The server", anchor=False)
     with as_sentences():
-        opened = open_server(visit.workspace, visit.account, visit.role)
+        opened = visit.server
         found = view.health(opened.home.federation, "The server", "confide server start")
         health(found, "superlink")
         if found.well:

@@ -5,11 +5,13 @@ from __future__ import annotations
 import streamlit as st
 
 from clinical.gateway import keep_note
+from clinical.patients import Listed
 from clinical.uploads import KINDS, Uploaded, read_upload
 from dashboard.drawing.text import plain
-from dashboard.pages import FILE_SLOT, LOOK_SLOT, once, open_page, permit
+from dashboard.pages import FILE_SLOT, LOOK_SLOT, log_view, once, open_page, permit
 from dashboard.pages.care import (
     RECORD,
+    WHOM,
     choose_patient,
     model_of,
     offer_export,
@@ -18,7 +20,7 @@ from dashboard.pages.care import (
     show,
 )
 from dashboard.view.notes import ReadNote
-from dashboard.view.patients import line_of, search
+from dashboard.view.patients import by_number, line_of, search
 from dashboard.view.visit import Visit
 from policies.access import Action
 from policies.files import sha256_hex
@@ -44,11 +46,17 @@ def given(largest: int) -> Uploaded | None:
         return once(FILE_SLOT, sha256_hex(data), lambda: read_upload(data, largest))
 
 
+def own_patients(visit: Visit, words: str) -> list[Listed]:
+    """Patients who fit and are open: a note is kept with no other."""
+    mine = [own for own in patients(visit) if not own.closed]
+    return list(search(mine, words, by_number(visit.site, mine, words)).patients)
+
+
 def keep(visit: Visit, note: ReadNote) -> None:
     """Keep it after all, under one patient."""
     with st.expander("Keep this note with a patient"):
-        words = st.text_input("Name, date of birth or pseudonym", key="whose")
-        fitting = [own for own in search(patients(visit), words).patients if not own.refused] if words.strip() else []
+        words = st.text_input(WHOM, key="whose")
+        fitting = own_patients(visit, words) if words.strip() else []
         chosen = st.selectbox(
             "Patient", range(len(fitting)), index=None, format_func=lambda n: line_of(fitting[n]), key="keep_for",
             placeholder="Choose a patient" if fitting else "Search first",
@@ -64,6 +72,7 @@ def keep(visit: Visit, note: ReadNote) -> None:
 def page(visit: Visit) -> None:
     """Take it, read it, and forget it with the next page."""
     permit(visit, Action.EXTRACT)
+    log_view(visit, "look")
     st.caption("For one look: the text is not kept, and the log holds counts only.")
     taken = given(visit.site.guard.policy.deidentification.largest_note_bytes)
     if not taken:

@@ -53,7 +53,8 @@ def compare(visit: Visit, found: view.Shelf) -> None:
     one = left.selectbox("Model", names, index=names.index(found.used) if found.used in names else 0, key="one")
     other = right.selectbox("Beside it", [name for name in names if name != one], key="other")
     rows = view.comparison(found.named(one), found.named(other), visit.site)
-    st.table(rows, hide_index=True, alt=f"{len(rows)} facts of models {one} and {other}")
+    shown = [{name: plain(cell) for name, cell in row.items()} for row in rows]  # a table's cells are Markdown
+    st.table(shown, hide_index=True, alt=f"{len(rows)} facts of models {one} and {other}")
     to = other if other != found.used else one
     if to != found.used and may_choose(visit):
         change(visit, found, found.named(to), f"Use {to}", "use")

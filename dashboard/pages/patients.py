@@ -6,13 +6,14 @@ from typing import Literal
 
 import streamlit as st
 
-from clinical.patients import Listed
+from clinical.patients import Closed, Listed
 from dashboard.drawing.record import events_html
 from dashboard.drawing.text import plain
 from dashboard.pages import log_view, open_page, permit, say_missing
 from dashboard.pages.care import (
     PATIENT,
     RECORD,
+    WHOM,
     choose_patient,
     forget,
     patients,
@@ -20,8 +21,8 @@ from dashboard.pages.care import (
     summary_of_patient,
     titles_of,
 )
-from dashboard.view.missing import NO_NOTE
-from dashboard.view.patients import line_of, search
+from dashboard.view.missing import NO_NOTE, NO_TEAM
+from dashboard.view.patients import by_number, line_of, search, why_closed
 from dashboard.view.record import events_by_note
 from dashboard.view.visit import Visit
 from policies.access import Action
@@ -30,10 +31,10 @@ from privacy.vault.break_glass import MOST_MINUTES, start
 _MINUTES = 30
 
 
-def choose(listed: list[Listed]) -> None:
+def choose(visit: Visit, listed: list[Listed]) -> None:
     """A search, and a button for each patient that fits."""
-    words = st.text_input("Name, date of birth or pseudonym", key="search", placeholder="Write some of it")
-    found = search(listed, words)
+    words = st.text_input(WHOM, key="search", placeholder="Write some of it")
+    found = search(listed, words, by_number(visit.site, listed, words))
     st.caption(found.sentence)
     for number, own in enumerate(found.patients):
         chosen = own.patient == st.session_state.get(PATIENT)
@@ -43,13 +44,9 @@ def choose(listed: list[Listed]) -> None:
             st.rerun()
 
 
-def break_glass(visit: Visit, patient: str) -> None:
+def break_glass(visit: Visit, patient: str, why: Closed) -> None:
     """In an emergency: a reason and an end, and a review by another person after."""
-    st.warning(
-        "This patient refused that Confide is used for their care, so name and notes stay closed. In an emergency you "
-        "may break the glass: it is logged, it ends by itself, and another person reviews it.",
-        icon=":material/lock:",
-    )
+    st.warning(why_closed(why), icon=":material/lock:")
     with st.form("glass", border=False):
         reason = st.text_area("Why it must be now", key="reason", help="Kept sealed; whoever reviews it reads it.")
         minutes = st.number_input("For how many minutes", 1, MOST_MINUTES, _MINUTES, key="minutes")
@@ -79,17 +76,19 @@ def page(visit: Visit) -> None:
     if not listed:
         say_missing(NO_NOTE)
         return
+    if all(own.closed is Closed.OTHERS for own in listed):
+        say_missing(NO_TEAM)
     log_view(visit, "patients", names=str(sum(own.person is not None for own in listed)))
     patient = st.session_state.get(PATIENT)
     chosen = next((own for own in listed if own.patient == patient), None)
     with st.expander("Find a patient", expanded=chosen is None):
-        choose(listed)
+        choose(visit, listed)
     if not chosen:
         return
     say_who(visit, chosen.patient)
-    if chosen.refused:
+    if chosen.closed:
         forget()
-        break_glass(visit, chosen.patient)
+        break_glass(visit, chosen.patient, chosen.closed)
         return
     log_view(visit, "patients", patient=chosen.patient)
     if not chosen.notes:

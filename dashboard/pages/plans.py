@@ -11,7 +11,7 @@ from dashboard.view import plans as view
 from dashboard.view.missing import NO_PROPOSAL
 from dashboard.view.visit import Visit
 from federated.plan import Plan
-from policies.access import Action, Purpose
+from policies.access import Action
 from policies.guard import Site
 
 _COST, _DONE = "cost of a plan", "what was decided"
@@ -77,13 +77,13 @@ def refuse(site: Site, plan: Plan) -> None:
 
 
 def decide(visit: Visit, proposal: view.Proposal) -> None:
-    """The two buttons, for whoever may decide; the act itself asks again, and logs the answer."""
+    """The two buttons, for whoever may decide."""
     site, plan = visit.site, proposal.plan
     found = cost(site, plan)
     if proposal.standing is view.Standing.APPROVED:
         st.success("This plan is approved here, and its cohort is prepared.", icon=":material/check:")
-    elif not site.guard.decide(Action.APPROVE_PLAN, Purpose.RESEARCH).permitted:
-        st.info("A data steward approves or refuses plans.", icon=":material/info:")
+    elif not view.may_decide(site):
+        st.info(plain(view.who_decides(site)), icon=":material/info:")
     else:
         data = view.data_of(site)
         left, right = st.columns(2)

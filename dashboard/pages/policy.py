@@ -16,6 +16,7 @@ from dashboard.view.visit import Visit
 from policies.access import Access, Action
 from policies.logview import LogView
 from policies.policy import Policy
+from policies.proposed import LARGEST
 from policies.wording import counted
 
 _SINCE = "first day of a replay"
@@ -47,7 +48,7 @@ def changes(log: Log, seen: LogView) -> None:
 def proposal() -> bytes:
     """What was uploaded, else what was pasted."""
     file = st.file_uploader("Upload a proposed access.cedar", type=["cedar", "txt"], key="file", max_upload_size=1)
-    pasted = st.text_area("or paste it", key="pasted", height=160, max_chars=view.LARGEST)
+    pasted = st.text_area("or paste it", key="pasted", height=160, max_chars=LARGEST)
     data: bytes = file.getvalue() if file else pasted.encode()
     return data
 
@@ -59,9 +60,8 @@ def replay(log: Log, seen: LogView) -> None:
     since = st.date_input("Decisions from (UTC)", _month_ago(), key="since", format="YYYY-MM-DD")
     if not st.button("Replay", key="replay", type="primary", disabled=not data) or not isinstance(since, date):
         return
-    access = view.proposed(data)
     with st.spinner("Deciding again"):
-        found = view.replayed(log, seen, access, since)
+        found = view.replayed(log, seen, data, since)
     left_out = (
         f"; {counted(found.left_out, 'denial is', 'denials are')} not the access policy's" if found.left_out else ""
     )

@@ -6,7 +6,7 @@ import streamlit as st
 
 from clinical.review import Review, ReviewNote, marks_of, next_note, submit
 from dashboard.drawing.text import plain
-from dashboard.pages import as_sentences, open_page, permit, say_missing
+from dashboard.pages import as_sentences, log_view, open_page, permit, say_missing
 from dashboard.view import review as view
 from dashboard.view.missing import NO_REVIEW
 from dashboard.view.visit import Visit
@@ -56,6 +56,7 @@ def page(visit: Visit) -> None:
         say_missing(NO_REVIEW)
         return
     review = open_reviews[st.selectbox("Review", list(open_reviews), key="review")]
+    log_view(visit, "review", review=review.id)
     st.caption(f"{plain(review.mode)} mode, legal basis {plain(review.legal_basis)}, drawn {review.drawn_on}")
     total = len(review.drawn)
     if note := next_note(site, review):

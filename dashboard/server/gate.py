@@ -13,7 +13,7 @@ from starlette.requests import HTTPConnection, Request
 from starlette.responses import HTMLResponse, PlainTextResponse, RedirectResponse, Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from dashboard.signin import COOKIE, Roleless, sessions, sign_in
+from dashboard.signin import Roleless, cookie_of, sessions, sign_in
 from policies.accounts import SignInRefused
 from policies.errors import ConfideError
 from policies.policy import load_policy
@@ -39,7 +39,7 @@ class Gate:
 
     def __init__(self, workspace: Workspace, openid: str, url: str) -> None:
         self.workspace, self._openid, self._url = workspace, openid, url
-        self._encrypted = url.startswith("https://")
+        self._cookie, self._encrypted = cookie_of(url), url.startswith("https://")
 
     async def form(self, request: Request) -> Response:
         """The form; whoever is signed in already goes on."""
@@ -59,14 +59,14 @@ class Gate:
             _faults.error("nobody can sign in: %s", error.message)
             return await self._form(_AWAY, 503)
         answer = RedirectResponse("/", 303)
-        answer.set_cookie(COOKIE, token, httponly=True, samesite="lax", secure=self._encrypted, path="/")
+        answer.set_cookie(self._cookie, token, httponly=True, samesite="lax", secure=self._encrypted, path="/")
         return answer
 
     async def knows(self, came: HTTPConnection) -> bool:
         """Whether a session goes on, or Streamlit knows the person; the pages themselves look again."""
         if self._openid and (_IDENTITY in came.cookies or came.query_params.get("signin") == "openid"):
             return True
-        token = came.cookies.get(COOKIE)
+        token = came.cookies.get(self._cookie)
         return bool(token) and await run_in_threadpool(self._goes_on, token or "")
 
     async def lets(self, came: HTTPConnection) -> bool:

@@ -10,6 +10,7 @@ from typing import Any
 from dashboard.view.audit import Log
 from policies.auditindex import Hit, Search
 from policies.events import Event
+from policies.wording import to_the_minute
 
 # What of a patient was opened, or was to be opened.
 OPENINGS = {
@@ -22,7 +23,6 @@ OPENINGS = {
     Event.BREAK_GLASS_STARTED: "Glass broken",
     Event.ACCESS_DENIED: "Denied",
 }
-_MOST = 10_000
 
 
 @dataclass(frozen=True)
@@ -41,25 +41,24 @@ class Seen:
 
 
 def who_saw(log: Log, patient: str) -> Seen:
-    """The newest 10,000 entries about a patient, the newest first.
+    """Every entry about a patient, the newest first.
 
     Args:
         patient: pseudonym.
     """
-    every = log.index.search(Search(patient=patient), _MOST)
+    every = log.index.search(Search(patient=patient))
     return Seen(bool(every), tuple(hit for hit in every if hit.event in OPENINGS), every)
 
 
 def accounts(openings: Sequence[Hit]) -> list[Mapping[str, Any]]:
     """One row for each account, whoever came last first."""
-    rows = list[Mapping[str, Any]]()
-    for actor in dict.fromkeys(hit.actor for hit in openings):
-        own = [hit for hit in openings if hit.actor == actor]
-        times = Counter(hit.event for hit in own)
-        span = {"First (UTC)": _minute(own[-1]), "Last (UTC)": _minute(own[0])}
-        rows.append({"Account": actor, **span, **{words: times[event] for event, words in OPENINGS.items()}})
-    return rows
+    by_account = dict[str, list[Hit]]()
+    for hit in openings:
+        by_account.setdefault(hit.actor, []).append(hit)
+    return [_account(actor, own) for actor, own in by_account.items()]
 
 
-def _minute(hit: Hit) -> str:
-    return hit.time[:16].replace("T", " ")
+def _account(actor: str, own: Sequence[Hit]) -> Mapping[str, Any]:
+    times = Counter(hit.event for hit in own)
+    span = {"First (UTC)": to_the_minute(own[-1].time), "Last (UTC)": to_the_minute(own[0].time)}
+    return {"Account": actor, **span, **{words: times[event] for event, words in OPENINGS.items()}}

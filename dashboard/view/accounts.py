@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from dashboard.signin import accounts, note
+from dashboard.signin import account_changed, accounts
 from dashboard.view.visit import Visit
 from policies.access import Action, Purpose
 from policies.decisions import role_text
-from policies.events import Event
 
 
 def account_rows(visit: Visit) -> list[dict[str, Any]]:
@@ -40,4 +39,4 @@ def unlock(visit: Visit, name: str) -> None:
     """
     visit.site.guard.permit(Action.MANAGE_ACCOUNTS, Purpose.OPERATIONS)
     accounts(visit.workspace, visit.site.guard.policy).unlock(name)
-    note(visit.workspace, visit.account, Event.ACCOUNT_CHANGED, account=name, change="unlocked")
+    account_changed(visit.workspace, visit.account, name, "unlocked")

@@ -15,7 +15,7 @@ from threading import Lock, Thread
 from time import sleep
 from typing import Any
 
-from dashboard.view.visit import Visit
+from dashboard.view.visit import Visit, ordered
 from policies.access import Action, Purpose
 from policies.auditindex import AuditIndex, Check, Hit, Search, read
 from policies.errors import ConfideError, IntegrityError
@@ -24,12 +24,12 @@ from policies.exports import handing_out
 from policies.exports.query import facts_of, meaning_of
 from policies.exports.reviews import LogReview, draw, reviews_of, sign_off
 from policies.files import canonical_json
-from policies.guard import Server, Site, open_server
+from policies.guard import Server, Site
 from policies.logview import LogView
 from policies.retention import logged_releases
 from policies.savedqueries import SavedQueries
 from policies.witness import vouched
-from policies.wording import counted
+from policies.wording import counted, to_the_second
 from policies.workspace import SERVER
 
 ON_A_PAGE = 100
@@ -55,7 +55,7 @@ class Log:
 
     @cached_property
     def index(self) -> AuditIndex:
-        return AuditIndex(self.holder.home, self.holder.keys.public)
+        return AuditIndex(self.holder.home, self.holder.keys)
 
 
 @dataclass(frozen=True)
@@ -116,7 +116,7 @@ def logs_of(visit: Visit) -> tuple[str, ...]:
 
 def open_log(visit: Visit, origin: str = "") -> Log:
     """The log of the visit's site, or of the server."""
-    return Log(open_server(visit.workspace, visit.account, visit.role) if origin == SERVER else visit.site)
+    return Log(visit.server if origin == SERVER else visit.site)
 
 
 def log_state(log: Log) -> LogState:
@@ -125,9 +125,7 @@ def log_state(log: Log) -> LogState:
     Every entry is read anew once in a minute, of a log of more than 10,000 once in a day and in the background.
     """
     try:
-        view, left = log.index.follow()
-        for _ in range(_AT_ONCE - 1):
-            view, left = log.index.follow() if left else (view, left)
+        view, left = _follow(log)
         check = _checked(log, view.size, left)
     except ConfideError as error:
         return LogState(None, f"Not verified: {error.message}. {error.hint}")
@@ -136,11 +134,14 @@ def log_state(log: Log) -> LogState:
     replaced = [f"{_moment(time)}: the log of {counted(size, 'entry')} that was read before is another now, rewritten "
                 "or put back from a backup" for time, size in log.index.replaced()]  # fmt: skip
     root = f", tree head {view.signed.root.hex()[:16]}" if view.size else ""
+    torn = [f"{_moment(time)}: the index that finds entries was not what the log says: somebody else hid, altered or "
+            "made up some of it, and it was made anew. Look who may write to the database." for time in log.index.torn()
+            ]  # fmt: skip
     sentence = (
         f"Verified at {_moment(datetime.now(UTC).isoformat())}: signed{root}, {counted(view.size, 'entry')}; it "
         "continues what was read before, and every new entry follows the one before it."
     )
-    return LogState(view, sentence, check, (*replaced, *(check.warnings if check else ())), left)
+    return LogState(view, sentence, check, (*torn, *replaced, *(check.warnings if check else ())), left)
 
 
 def check_now(log: Log, size: int) -> None:
@@ -188,6 +189,11 @@ def found(log: Log, asked: Search) -> Result:
     return Result(shown, f"more than {_MOST_HITS:,} entries", tuple((hit.time, hit.event, 1) for hit in shown))
 
 
+def patients_asked_about(log: Log, asked: Search) -> tuple[str, ...]:
+    """Whose data a search is a look at; what was typed and is no pseudonym of this log may be a name, and is nobody."""
+    return tuple(own for own in ordered((asked.patient, asked.text)) if log.index.knows(own))
+
+
 def rows(view: LogView, hits: Sequence[Hit], page: int = 1) -> list[Mapping[str, Any]]:
     """One page of what was found, read from the log itself, the newest first."""
     wanted = hits[(page - 1) * ON_A_PAGE : page * ON_A_PAGE]
@@ -198,7 +204,7 @@ def row(entry: Entry) -> Mapping[str, Any]:
     """An entry as people read it."""
     return {
         "Number": entry.sequence,
-        "Time (UTC)": entry.time[:19].replace("T", " "),
+        "Time (UTC)": to_the_second(entry.time),
         "Account": entry.actor,
         "What": meaning_of(entry.event).words,
         "Event": str(entry.event),
@@ -268,13 +274,23 @@ def reviewed(log: Log, view: LogView) -> list[LogReview]:
     return reviews_of(log.holder, view, read(view, (hit.sequence for hit in hits)))[::-1]
 
 
+def _follow(log: Log) -> tuple[LogView, int]:
+    """The log, and how many entries the index still lacks after a few steps."""
+    view, left = log.index.follow()
+    for _ in range(_AT_ONCE - 1):
+        view, left = log.index.follow() if left else (view, left)
+    return view, left
+
+
 def _checked(log: Log, size: int, left: int) -> Check | None:
     """The newest reading of every entry; a new one where that is old."""
     check = log.index.checked()
     fresh = _FRESH if size <= _SMALL else _FRESH_OF_LARGE
     due = check is None or datetime.now(UTC) - datetime.fromisoformat(check.time) > fresh
     if due and size <= _SMALL:
-        return log.index.check()
+        check = log.index.check()
+        _follow(log)  # where the check found the index torn, it is made anew at once
+        return check
     if due or left:
         _in_background(log, due)
     return check
@@ -307,4 +323,4 @@ def _zipped(folder: Path) -> bytes:
 
 
 def _moment(time: str) -> str:
-    return f"{time[:19].replace('T', ' ')} UTC"
+    return f"{to_the_second(time)} UTC"

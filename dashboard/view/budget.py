@@ -17,7 +17,7 @@ from policies.ledger import COHORT, Booking, State, by_plan
 from policies.models import list_models
 from policies.releases import epsilon_text, from_details
 from policies.retention import logged_releases
-from policies.wording import counted
+from policies.wording import counted, to_the_minute
 from policies.workspace import Workspace
 from privacy.training import accounting
 from privacy.training.budget import open_ledger
@@ -109,7 +109,7 @@ def _study(site: Site, bookings: Sequence[Booking], model: str, after: Mapping[i
         name, bought = "counts of patients", f"{counted(states[State.SPENT], 'noisy count')}, for drafts of plans"
     else:
         name, bought = _name(site, plan), f"{rounds}; model {model}" if model else f"{rounds}; no model yet"
-    first, last = (booking.time[:16].replace("T", " ") for booking in (bookings[0], bookings[-1]))
+    first, last = (to_the_minute(booking.time) for booking in (bookings[0], bookings[-1]))
     epsilons = [after[booking.id] for booking in bookings if booking.id in after]
     return Study(name, plan, bought, states, first, last, epsilons[-1] if epsilons else "nothing")
 

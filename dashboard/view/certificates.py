@@ -7,6 +7,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from clinical.review import REVIEWERS, Progress, Review, is_signed, progress, read_certificate, reviews
+from policies.access import Action, Purpose
+from policies.events import Event
+from policies.files import sha256_hex
 from policies.guard import Site
 
 
@@ -54,6 +57,21 @@ def states(site: Site) -> list[ReviewState]:
         IntegrityError: a review or a certificate was edited.
     """
     return [_state(site, review) for review in reversed(reviews(site))]
+
+
+def handed_out(site: Site, review: Review) -> bytes:
+    """The file of a certificate; that it leaves is logged first.
+
+    Raises:
+        AccessDenied: this account may not certify.
+        IntegrityError: it was edited.
+    """
+    site.guard.permit(Action.CERTIFY, Purpose.OPERATIONS)
+    path = site.home.certificate(review.id)
+    read_certificate(path, site.keys.public)
+    data = path.read_bytes()
+    site.guard.record(Event.PAGE_VIEWED, page="certificates", review=review.id, form="file", sha256=sha256_hex(data))
+    return data
 
 
 def bound_rows(statement: Mapping[str, Any]) -> list[Mapping[str, Any]]:

@@ -12,6 +12,7 @@ from dashboard.view.audit import Log
 from policies.access import Action, Purpose
 from policies.auditindex import Search, read
 from policies.decisions import purpose_text
+from policies.events import Event
 from policies.exports.accounting import Accounting, accounting, concluded
 from policies.exports.csv import inert
 from policies.exports.handing_out import log_export
@@ -23,6 +24,12 @@ from privacy.training.accounting import epsilon
 _COLUMNS = ("first", "last", "recipient", "what", "purpose", "times", "epsilon")
 
 
+def state_of(log: Log, patient: str) -> int:
+    """The number of the newest entry about a patient that is more than a look, which changes no accounting."""
+    hits = log.index.search(Search(patient=patient))
+    return next((hit.sequence for hit in hits if hit.event != Event.PAGE_VIEWED), -1)
+
+
 def account_for(log: Log, view: LogView, patient: str) -> Accounting:
     """The accounting of one patient, as 'confide audit accounting' gives it; that it was made is logged.
 
@@ -31,7 +38,7 @@ def account_for(log: Log, view: LogView, patient: str) -> Accounting:
         IntegrityError: the log does not verify, or a model update was released that nothing was booked for.
     """
     log.holder.guard.permit(Action.EXPORT_AUDIT, Purpose.OPERATIONS)
-    hits = log.index.search(Search(patient=patient), view.size)
+    hits = log.index.search(Search(patient=patient))
     named = {entry.sequence: entry for entry in read(view, (hit.sequence for hit in hits))}
     released = {entry.sequence: entry for entry in logged_releases(log.holder.home.audit, log.holder.keys.public)}
     both = released | named

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from clinical.feedback import Feedback, Target, reader_version
+from policies.wording import to_the_minute
 
 if TYPE_CHECKING:
     from clinical.coding import Code
@@ -57,7 +58,7 @@ def feedback_rows(given: Sequence[Feedback]) -> list[Mapping[str, str]]:
     """What was said of a note, the newest first."""
     return [
         {
-            "When (UTC)": own.at[:16].replace("T", " "),
+            "When (UTC)": to_the_minute(own.at),
             "Who": own.by,
             "About": f"{own.target}: {own.said}",
             "Verdict": own.verdict,

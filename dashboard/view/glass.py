@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
@@ -12,9 +12,8 @@ from dashboard.view.audit import Log
 from policies.auditindex import Hit, Search
 from policies.grants import Grant
 from policies.guard import Site
-from privacy.vault.break_glass import reveal, visible
-
-_MOST = 1000
+from policies.wording import to_the_minute
+from privacy.vault.break_glass import visible
 
 
 @dataclass(frozen=True)
@@ -23,13 +22,10 @@ class GlassView:
 
     Attributes:
         own: whether whoever looks broke it, and so may not review it.
-        reason, finding: what was typed; empty once the patient was erased.
     """
 
     grant: Grant
     own: bool
-    reason: str = field(repr=False)
-    finding: str = field(repr=False)
 
     @property
     def state(self) -> str:
@@ -41,7 +37,7 @@ class GlassView:
     @property
     def title(self) -> str:
         """One line."""
-        return f"{self.grant.id}: {self.grant.actor}, {_minute(self.grant.started)} UTC, {self.state}"
+        return f"{self.grant.id}: {self.grant.actor}, {to_the_minute(self.grant.started)} UTC, {self.state}"
 
     @property
     def row(self) -> Mapping[str, Any]:
@@ -49,18 +45,19 @@ class GlassView:
         one = self.grant
         until = one.ended or (min(one.reviewed, one.expires) if one.reviewed else one.expires)
         return {
-            "Grant": one.id, "Account": one.actor, "Patient": one.patient, "From (UTC)": _minute(one.started),
-            "Until (UTC)": _minute(until), "State": self.state, "Reason": self.reason, "Found": self.finding,
+            "Grant": one.id, "Account": one.actor, "Patient": one.patient, "From (UTC)": to_the_minute(one.started),
+            "Until (UTC)": to_the_minute(until), "State": self.state,
         }  # fmt: skip
 
 
 def glass(site: Site) -> list[GlassView]:
-    """Every grant that this account may see, those that await a review first, then the newest.
+    """Every grant that this account may see, those that await a review first, then the newest; what was typed of why
+    is left sealed.
 
     Raises:
         IntegrityError: a grant was edited, or the log does not verify.
     """
-    found = [GlassView(grant, grant.actor == site.guard.actor, *reveal(site, grant)) for grant in visible(site)]
+    found = [GlassView(grant, grant.actor == site.guard.actor) for grant in visible(site)]
     found.reverse()
     return sorted(found, key=lambda one: bool(one.grant.reviewed))
 
@@ -69,9 +66,5 @@ def opened_under(log: Log, grant: Grant) -> list[Hit]:
     """What this account opened of this patient while the grant held, the newest first."""
     begin, end = datetime.fromisoformat(grant.started), datetime.fromisoformat(grant.ended or grant.expires)
     days = {"since": f"{begin:%Y-%m-%d}", "until": f"{end:%Y-%m-%d}"}
-    hits = log.index.search(Search(patient=grant.patient, actor=grant.actor, **days), _MOST)
+    hits = log.index.search(Search(patient=grant.patient, actor=grant.actor, **days))
     return [hit for hit in hits if hit.event in OPENINGS and begin <= datetime.fromisoformat(hit.time) <= end]
-
-
-def _minute(time: str) -> str:
-    return time[:16].replace("T", " ")

@@ -19,6 +19,7 @@ from policies.keyfile import kept_as
 from policies.keys import open_public
 from policies.notes import Verifier
 from policies.rotation import Rotation
+from policies.wording import to_the_minute
 from policies.workspace import Home, Workspace
 
 WARN_DAYS = 60  # before an end, so that people can meet and compare before it
@@ -80,7 +81,7 @@ def key_rows(workspace: Workspace, site: Site) -> list[dict[str, str]]:
 def changes(site: Site) -> list[dict[str, str]]:
     """When keys of this hospital were changed, and by whom, the newest first."""
     return [
-        {"When (UTC)": entry.time[:16].replace("T", " "), "Who": entry.actor, "Key": str(entry.details["kind"])}
+        {"When (UTC)": to_the_minute(entry.time), "Who": entry.actor, "Key": str(entry.details["kind"])}
         for entry in reversed(logged(site, Event.KEY_ROTATED))
     ]
 

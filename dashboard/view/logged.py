@@ -5,6 +5,7 @@ from __future__ import annotations
 from policies.auditindex import AuditIndex, Search, read
 from policies.events import Entry, Event
 from policies.guard import Site
+from policies.wording import to_the_minute
 
 MOST = 1000  # of one event, the newest
 
@@ -17,7 +18,7 @@ def logged(site: Site, *events: Event) -> tuple[Entry, ...]:
     Raises:
         IntegrityError: naming the first bad entry.
     """
-    index = AuditIndex(site.home, site.keys.public)
+    index = AuditIndex(site.home, site.keys)
     view, left = index.follow()
     while left:
         view, left = index.follow()
@@ -27,4 +28,4 @@ def logged(site: Site, *events: Event) -> tuple[Entry, ...]:
 
 def when(entry: Entry) -> str:
     """The time of an entry, to the minute."""
-    return f"{entry.time[:16].replace('T', ' ')} UTC"
+    return f"{to_the_minute(entry.time)} UTC"

@@ -15,6 +15,10 @@ class Missing:
 
 NO_SITE = Missing("There is no hospital in this workspace yet.", "confide demo")
 NO_NOTE = Missing("This hospital has no de-identified records yet, so there is no note to choose.", "confide deid")
+NO_TEAM = Missing(
+    "No patient of this hospital is one of yours: hospital IT or a data steward says who treats whom.",
+    "confide care-team add PATIENT ACCOUNT",
+)
 NO_MODEL = Missing("There is no signed model to use, so this page shows facts without suggestions.", "confide train")
 NO_RUN = Missing("This hospital has taken part in no training yet.", "confide train")
 NO_REVIEW = Missing("No review of de-identified notes is open here.", "confide certify draw")

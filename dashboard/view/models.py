@@ -14,6 +14,7 @@ from policies.events import Event
 from policies.guard import Site
 from policies.models import SIGNATURE, SignedModel, open_model
 from policies.serving import in_use
+from policies.wording import to_the_minute
 from policies.workspace import Workspace
 
 _NONE = "–"
@@ -73,7 +74,7 @@ def model_rows(found: Shelf, site: Site) -> list[dict[str, Any]]:
             "In use": "yes" if model.name == found.used else "",
             "Model": model.name,
             "Study": str(model.card["study"]),
-            "Made (UTC)": str(model.card["created"])[:16].replace("T", " "),
+            "Made (UTC)": to_the_minute(str(model.card["created"])),
             "Labels": len(model.card["plan"]["labels"]),
             "Epsilon here": str(model.card["epsilon"].get(site.name, _NONE)),
             "Calibrated here": "yes" if site.home.calibration(model.name).exists() else "no",
@@ -150,7 +151,7 @@ def _facts(model: SignedModel, beside: SignedModel, site: Site) -> dict[str, str
     hospitals = [f"{share['name']} {share['patients']}" for share in plan["sites"]]
     return {
         "Study": str(card["study"]),
-        "Made (UTC)": str(card["created"])[:16].replace("T", " "),
+        "Made (UTC)": to_the_minute(str(card["created"])),
         **_scores(card.get("scores", {})),
         "Epsilon of the run here": str(card["epsilon"].get(site.name, _NONE)),
         "Delta": str(card["delta"]),

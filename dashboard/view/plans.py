@@ -13,9 +13,11 @@ from federated.parties import check_known
 from federated.plan import Plan, check_caps
 from federated.proposals import is_approved, offered, proposed
 from policies.access import Action, Purpose
+from policies.decisions import permissions, purpose_text, role_text
 from policies.errors import ConfideError, InputError
 from policies.events import Entry, Event
 from policies.guard import Site
+from policies.policy import Role
 from policies.releases import epsilon_text
 
 # A person's reason for a refusal is one of these, and no text of their own: it stands in the log for all who read it.
@@ -26,6 +28,8 @@ REASONS = (
     "the other hospitals or the server are not agreed on",
     "for a reason that was told to the server's administrator",
 )
+
+_DECIDE = Action.APPROVE_PLAN
 
 
 class Standing(StrEnum):
@@ -109,6 +113,11 @@ def cost(site: Site, plan: Plan) -> Cost:
     return Cost(before, after, str(max(cap - Decimal(after), Decimal("0.000"))), obstacle)
 
 
+def may_decide(site: Site) -> bool:
+    """Whether the buttons are offered; the act itself asks again, and logs the answer."""
+    return site.guard.decide(_DECIDE, Purpose.RESEARCH).permitted
+
+
 def agree(site: Site, plan: Plan, show: Callable[[int, int], None]) -> None:
     """Approve a plan on the data that was offered, and prepare its cohort, as 'confide site approve' does.
 
@@ -136,6 +145,20 @@ def agree(site: Site, plan: Plan, show: Callable[[int, int], None]) -> None:
     prepare(site, plan, plan_classifier(plan), count, advance)
 
 
+def who_decides(site: Site) -> str:
+    """Who approves or refuses plans here, by role and name, in a sentence."""
+    guard, told = site.guard, list[str]()
+    for role in Role:
+        if any(Purpose.RESEARCH in own.purposes for own in permissions([role], guard.access) if own.action is _DECIDE):
+            holders = sorted(name for name, held in guard.policy.people.items() if role in held)
+            told.append(f"{role_text(role).lower()} ({', '.join(holders) or 'nobody is named in the policy file'})")
+    who = " or ".join(told) or f"nobody: ask {guard.policy.contact.compliance_officer}"
+    return (
+        f"Who approves or refuses plans, in a session for {purpose_text(Purpose.RESEARCH)}: {who}. "
+        "If that is you, choose it with 'Change role or purpose'."
+    )
+
+
 def refuse(site: Site, plan: Plan, reason: str) -> None:
     """Say no to a plan; it stands in the log, and the server goes on waiting until its time is over.
 
@@ -143,7 +166,7 @@ def refuse(site: Site, plan: Plan, reason: str) -> None:
         AccessDenied: this account may not decide about plans.
         InputError: it was approved before, so that a run may go on.
     """
-    site.guard.permit(Action.APPROVE_PLAN, Purpose.RESEARCH)
+    site.guard.permit(_DECIDE, Purpose.RESEARCH)
     if site.home.plan(plan.digest).exists():
         raise InputError("this plan was approved here already", "'confide site stop' ends what runs of it.")
     site.guard.record(Event.PLAN_REFUSED, plan=plan.digest, reason=reason, refused_by=site.guard.actor)

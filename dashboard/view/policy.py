@@ -8,7 +8,7 @@ from datetime import UTC, date, datetime
 from typing import Any
 
 from dashboard.view.audit import Log
-from policies.access import Access, Action, Purpose, checked_access
+from policies.access import Access, Action, Purpose
 from policies.auditindex import Search, read
 from policies.decisions import (
     Change,
@@ -16,7 +16,6 @@ from policies.decisions import (
     explain_policy,
     people_warnings,
     purpose_text,
-    replay,
     warnings,
     words,
 )
@@ -26,11 +25,12 @@ from policies.exports.query import short_hashes
 from policies.guard import Site
 from policies.logview import LogView
 from policies.policy import Policy, odd_values
+from policies.proposed import replay_proposed
 from policies.releases import epsilon_text
 from policies.report import Document, Facts, fill_in
+from policies.wording import to_the_minute
 from privacy.training.budget import open_ledger
 
-LARGEST = 200_000  # bytes of a proposed access policy
 MOST_REPLAYED = 50_000
 DAYS = 30
 _MOST = 1000
@@ -71,30 +71,23 @@ def history(log: Log, view: LogView) -> list[Mapping[str, Any]]:
     return [row for entry in reversed(list(read(view, (hit.sequence for hit in hits)))) for row in _changes(entry)]
 
 
-def proposed(data: bytes) -> Access:
-    """An access policy that somebody proposes.
+def replayed(log: Log, view: LogView, proposed: bytes, since: date) -> Replay:
+    """What the newest 50,000 decisions since a day would have been, as 'confide policy replay' finds out.
 
     Raises:
-        InputError: it is too large, or no text.
-        PolicyError: the schema does not accept it; every line is named.
+        InputError: the proposed access policy is no text, too large, or not what the schema accepts.
     """
-    if not 0 < len(data) <= LARGEST:
-        raise InputError(f"{len(data)} bytes are no access policy", f"Give a text of up to {LARGEST} bytes.")
     try:
-        return checked_access(data.decode(), "the proposed policy")
+        text = proposed.decode()
     except UnicodeDecodeError:
         raise InputError("the proposed policy is no UTF-8 text", "Save it as UTF-8.") from None
-
-
-def replayed(log: Log, view: LogView, access: Access, since: date) -> Replay:
-    """What the newest 50,000 decisions since a day would have been, as 'confide policy replay' finds out."""
     decided = [
         hit
         for event in (Event.ACCESS_DECIDED, Event.ACCESS_DENIED)
         for hit in log.index.search(Search(since=since.isoformat(), event=event), MOST_REPLAYED)
     ]
     newest = sorted((hit.sequence for hit in decided), reverse=True)[:MOST_REPLAYED]
-    return replay(read(view, newest), access)
+    return replay_proposed(text, read(view, newest))
 
 
 def change_rows(changes: Mapping[Change, int]) -> list[Mapping[str, Any]]:
@@ -130,7 +123,7 @@ def document(log: Log, site: Site, kind: Document) -> bytes:
 
 
 def _changes(entry: Entry) -> Sequence[Mapping[str, Any]]:
-    facts, moment = entry.details, f"{entry.time[:16].replace('T', ' ')}"
+    facts, moment = entry.details, to_the_minute(entry.time)
     head = {"Time (UTC)": moment, "Account": entry.actor, "Policy": short_hashes(facts["policy"])}
     turned = [(one["key"], one["old"] or "", one["new"] or "") for one in facts["changes"]]
     if facts["access"] != facts["access_before"]:

@@ -48,9 +48,9 @@ def parts(found: Summary) -> Mapping[str, tuple[Line, ...]]:
 
 
 def _parts(found: Summary) -> Iterator[tuple[str, list[Line]]]:
-    yield "Open", [Line(f"{own.kind}: {own.about}".rstrip(": "), own.quotation) for own in found.loops]
+    yield "Open", [Line(own.in_words, own.quotation) for own in found.loops]
     yield "Complaints in the newest note", [Line(own.concept, own.quotation) for own in found.complaints]
-    yield "Problems", [Line(f"{own.concept}: {own.status}", own.last) for own in found.problems]
+    yield "Problems", [Line(f"{own.concept}: {said}", words) for own in found.problems for said, words in own.said]
     yield (
         "Medications",
         [

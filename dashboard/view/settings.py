@@ -13,6 +13,7 @@ from policies.decisions import people_warnings
 from policies.events import Event
 from policies.guard import Guard, Site
 from policies.policy import odd_values
+from policies.wording import to_the_minute
 from policies.workspace import Workspace
 
 _HEADER = re.compile(r"^\[\s*([\w-]+)[^\]]*\]", re.MULTILINE)
@@ -46,7 +47,7 @@ def history(site: Site) -> list[dict[str, Any]]:
     """Every key that was changed, the newest first; the log keeps the old and the new value."""
     return [
         {
-            "When (UTC)": entry.time[:16].replace("T", " "),
+            "When (UTC)": to_the_minute(entry.time),
             "Noticed by": entry.actor,
             "Policy": entry.details["policy"][:16],
             "Key": change["key"],

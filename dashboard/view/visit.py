@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from contextlib import suppress
+from dataclasses import dataclass, field, fields, replace
 from functools import cached_property
+from typing import Any
 
-from policies.access import Action, Purpose, decide
-from policies.guard import Site, access_of, open_site
+from dashboard.signin import sessions
+from policies.access import ORDINARY, Action, Conditions, Decision, Purpose, decide
+from policies.decisions import purpose_text, words
+from policies.errors import AccessDenied
+from policies.guard import Guard, Server, Site, access_of, open_server, open_site
 from policies.policy import Role
 from policies.sessions import Choice, Session
 from policies.workspace import Workspace
@@ -54,11 +59,17 @@ PAGES = (
 
 @dataclass(frozen=True)
 class Visit:
-    """An account that acts in one role, for one purpose, at one hospital."""
+    """An account that acts in one role, for one purpose, at one hospital, for as long as its session goes on so.
+
+    Attributes:
+        token: of the session; it is asked for again before each act, since a button, a download or a part of a page
+            that draws itself outlives the run of the script that made it.
+    """
 
     workspace: Workspace
     account: str
     choice: Choice
+    token: str = field(repr=False)
 
     @property
     def role(self) -> Role:
@@ -70,13 +81,60 @@ class Visit:
 
     @cached_property
     def site(self) -> Site:
-        """The hospital, opened for this account in this role."""
-        return open_site(self.workspace, self.choice.site, self.account, self.role)
+        """The hospital, opened for this visit alone."""
+        opened = open_site(self.workspace, self.choice.site, self.account, self.role)
+        return replace(opened, guard=VisitGuard.of(opened.guard, self))
+
+    @cached_property
+    def server(self) -> Server:
+        """The server of this workspace, as `site`."""
+        opened = open_server(self.workspace, self.account, self.role)
+        return replace(opened, guard=VisitGuard.of(opened.guard, self))
 
     @cached_property
     def pages(self) -> tuple[PageView, ...]:
         """What the access policy lets this account open."""
         return tuple(_open_to(self.workspace, self.account, self.role, self.purpose))
+
+    def still(self) -> None:
+        """Whether it goes on.
+
+        Raises:
+            AccessDenied: the session ended, or acts in another role, for another purpose or at another hospital now.
+        """
+        found = sessions(self.workspace).find(self.token, active=False)
+        if found is None or (found.account, found.choice) != (self.account, self.choice):
+            raise AccessDenied("this session ended, or goes on as something else than when this page was drawn",
+                               "Load the page again.")  # fmt: skip
+
+
+@dataclass(frozen=True)
+class VisitGuard(Guard):
+    """Lets a visit act while it goes on, and for the purpose that was chosen for it, whatever others the role has."""
+
+    visit: Visit
+
+    @classmethod
+    def of(cls, guard: Guard, visit: Visit) -> VisitGuard:
+        """The same guard, for one visit."""
+        return cls(**{own.name: getattr(guard, own.name) for own in fields(guard)}, visit=visit)
+
+    def decide(self, action: Action, purpose: Purpose, under: Conditions = ORDINARY) -> Decision:
+        decision = super().decide(action, purpose, under)
+        return decision if purpose == self.visit.purpose else replace(decision, permitted=False, rules=())
+
+    def permit(self, action: Action, purpose: Purpose, **about: Any) -> None:
+        self.visit.still()
+        if purpose == self.visit.purpose:
+            super().permit(action, purpose, **about)
+            return
+        with suppress(AccessDenied):  # the denial stands in the log; what to do about it is another sentence
+            super().permit(action, purpose, **about)
+        raise AccessDenied(
+            f"'{words('actions', action)}' is for {purpose_text(purpose)}, and this session for "
+            f"{purpose_text(self.visit.purpose)}",
+            f"Choose that with 'Change role or purpose', or ask {self.policy.contact.compliance_officer}.",
+        )
 
 
 def choices(workspace: Workspace, session: Session) -> list[Choice]:

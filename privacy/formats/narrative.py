@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from html import escape
 from html.parser import HTMLParser
 
@@ -13,14 +14,18 @@ _BLOCKS = frozenset((
 # fmt: on
 _CELLS = frozenset(("td", "th"))
 _SILENT = frozenset(("script", "style", "title", "template"))
+_TAG = re.compile(r"<[A-Za-z/!?]")
+_LONGEST_TAG = 10_000  # characters; for tags that do not end, the parser takes the square of their length
 
 
 def html_text(html: str) -> str:
     """What a browser would show: a line for each block, a tab before each cell, no scripts and no attributes.
 
     Raises:
-        ValueError: the HTML holds a declaration that cannot be read.
+        ValueError: the HTML holds a declaration that cannot be read, or tags that do not end.
     """
+    if any(_unended(piece) for piece in html.split(">")):
+        raise ValueError("HTML with tags that do not end")
     parser = _Text()
     try:
         parser.feed(html)
@@ -28,6 +33,12 @@ def html_text(html: str) -> str:
     except AssertionError:  # what html.parser says of a declaration that it does not know
         raise ValueError("HTML with an unknown declaration") from None
     return "".join(parser.pieces).replace("\xa0", " ")
+
+
+def _unended(piece: str) -> bool:
+    """Whether several tags begin and none ends over more than the longest; a picture within a tag is one tag."""
+    first = _TAG.search(piece) if len(piece) > _LONGEST_TAG else None
+    return first is not None and len(piece) - first.start() > _LONGEST_TAG and bool(_TAG.search(piece, first.end()))
 
 
 def xhtml(text: str) -> str:

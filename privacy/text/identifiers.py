@@ -16,7 +16,7 @@ import regex  # type: ignore[import-untyped]
 
 from policies.files import table_of
 from privacy.text.grids import GridRecognizer
-from privacy.text.presidio import EntityRecognizer, Pattern, PatternRecognizer, RecognizerResult
+from privacy.text.presidio import EntityRecognizer, RecognizerResult
 
 TIMEOUT_SECONDS = 20.0
 _PIECE = regex.compile(r"[^\n]{160,400}?\.[ ]|[^\n]*\n|[^\n]+\Z")
@@ -143,34 +143,40 @@ def _parts() -> Mapping[str, str]:
     }
 
 
-class TableRecognizer(PatternRecognizer):  # type: ignore[misc]
+class TableRecognizer(EntityRecognizer):  # type: ignore[misc]
     """The rules of one category as a Presidio recognizer.
 
-    Presidio's own loop skips a pattern that runs out of time and only logs it; here that raises `TimeoutError`, for a
-    rule that was not tried must not look like a clean note.
+    Presidio's own recognizer of patterns compiles all of them at once, twice, and only logs one that runs out of time.
+    Here a pattern is compiled with the first text that holds what it needs, and running out of time raises
+    `TimeoutError`, for a rule that was not tried must not look like a clean note.
     """
 
     def __init__(self, category: str, table: Sequence[Rule]) -> None:
-        super().__init__(
-            category, name=f"table:{category}", patterns=[Pattern(r.name, r.regex, r.score) for r in table]
-        )
-        self._compiled = [(r, regex.compile(r.regex, regex.MULTILINE), _VALIDATORS.get(r.validator)) for r in table]
+        self._category, self._rules = category, tuple(table)
+        super().__init__(supported_entities=[category], name=f"table:{category}")
 
-    def analyze(
-        self, text: str, entities: list[str], nlp_artifacts: object = None, regex_flags: int | None = None
-    ) -> list[RecognizerResult]:
+    def load(self) -> None:
+        """Nothing to load; Presidio asks for the method."""
+
+    def analyze(self, text: str, entities: list[str], nlp_artifacts: object = None) -> list[RecognizerResult]:
         """Findings of every rule of this category in `text`."""
-        category = self.supported_entities[0]
-        found = (
-            (match.span(), rule.score)
-            for rule, compiled, valid in self._compiled
-            for region in _regions(text, rule.needs)
-            for match in compiled.finditer(text, *region, timeout=TIMEOUT_SECONDS)
-            if match.end() > match.start() and (valid is None or valid(match.group()))
-        )
-        if category in _CODES:
+        found = ((span, rule.score) for rule in self._rules for span in _spans(text, rule))
+        if self._category in _CODES:
             found = ((_whole(text, *span), score) for span, score in found)
-        return [RecognizerResult(category, *span, score) for span, score in found]
+        return [RecognizerResult(self._category, *span, score) for span, score in found]
+
+
+def _spans(text: str, rule: Rule) -> Iterator[tuple[int, int]]:
+    valid = _VALIDATORS.get(rule.validator)
+    for region in _regions(text, rule.needs):
+        for match in _compiled(rule.regex).finditer(text, *region, timeout=TIMEOUT_SECONDS):
+            if match.end() > match.start() and (valid is None or valid(match.group())):
+                yield match.span()
+
+
+@cache
+def _compiled(pattern: str) -> Any:
+    return regex.compile(pattern, regex.MULTILINE)
 
 
 def _whole(text: str, start: int, end: int) -> tuple[int, int]:

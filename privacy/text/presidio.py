@@ -26,8 +26,6 @@ with _absent("torch", "transformers", "stanza"):
     from presidio_analyzer import (
         AnalyzerEngine,
         EntityRecognizer,
-        Pattern,
-        PatternRecognizer,
         RecognizerRegistry,
         RecognizerResult,
     )
@@ -43,8 +41,6 @@ __all__ = [
     "EntityRecognizer",
     "NoOpNlpEngine",
     "OperatorConfig",
-    "Pattern",
-    "PatternRecognizer",
     "RecognizerRegistry",
     "RecognizerResult",
 ]

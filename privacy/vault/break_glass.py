@@ -1,4 +1,4 @@
-"""Break-glass: a clinician reads what a patient's refusal would keep closed, with a reason, an end, and a review after.
+"""Break-glass: a clinician reads what a refusal or the care team keeps closed, with a reason, an end, and a review.
 
 The log holds who, for whom, until when, and the digests of what was typed; each decision under a grant names it. A
 review by a compliance officer other than the one who broke the glass is owed for each, and ends it. Reason and finding

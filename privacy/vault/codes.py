@@ -49,9 +49,14 @@ class CodeBook:
 
     def known(self, keyed: str) -> str:
         """The code of a keyed pseudonym, or nothing where there is none yet."""
+        return self.all_known([keyed]).get(keyed, "")
+
+    def all_known(self, keyed: Iterable[str]) -> dict[str, str]:
+        """The codes of those keyed pseudonyms that have one."""
+        wanted = "SELECT code FROM codes WHERE lookup = ?"
         with self._database.reading() as rows:
-            found = rows.execute("SELECT code FROM codes WHERE lookup = ?", (self._lookup(keyed),)).fetchone()
-        return str(found[0]) if found else ""
+            found = ((one, rows.execute(wanted, (self._lookup(one),)).fetchone()) for one in keyed)
+            return {one: str(row[0]) for one, row in found if row}
 
     def forget(self, code: str) -> int:
         """Destroy the codes of one patient, so that nothing ties them to the identifiers that they stood for.

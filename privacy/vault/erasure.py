@@ -84,6 +84,7 @@ def erase_patient(site: Site, patient: str, purpose: Purpose) -> Erasure:
     for path in (*ended, *site.home.calibrations.glob("*.sealed")):  # a calibration rests on all held-back patients
         path.unlink()
     codes = CodeBook(site.home.vault, site.keys.pseudonyms).forget(patient)
+    site.guard.care_teams.forget(patient)
     # The vault of originals comes last: until its key is gone, the command can be run again.
     destroyed = {name: vault.erase(patient) for name, vault in reversed(_vaults(site).items())}
     done = Erasure(

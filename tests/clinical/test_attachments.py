@@ -1,8 +1,9 @@
 import base64
+import time
 
 import pytest
 
-from clinical.attachments import UnreadableNote, read_attachment
+from clinical.attachments import UnreadableNote, document_text, read_attachment
 
 TEXT = "Seen today: café, naïve – 5 µg"
 
@@ -83,3 +84,54 @@ def test_messages_hold_nothing_of_the_note():
         with pytest.raises(UnreadableNote) as caught:
             read_attachment(content)
         assert "ebulon" not in f"{caught.value} {caught.value.hint}"
+
+
+@pytest.mark.parametrize("piece", ["<a ", "<a b='", "<!--", "<script ", "<a/", "<a =", "x <a", "<?"])
+def test_tags_that_do_not_end_are_refused_before_they_cost_time(piece):
+    with pytest.raises(UnreadableNote, match="tags that do not end") as refused:
+        read_attachment(attachment((piece * 200_000).encode(), "text/html"))
+    assert refused.value.kind == "broken HTML"
+
+
+@pytest.mark.parametrize(
+    "piece", ["<a " * 3000 + ">", "<a b='" * 1500 + ">", '<a b="' * 1500 + '">', "<!--" * 2000 + "-->"]
+)
+def test_time_grows_with_the_page_and_not_with_its_square(piece):
+    started = time.process_time()
+    read_attachment(attachment(b"seen " + piece.encode() * 60, "text/html"))
+    assert time.process_time() - started < 4.0
+
+
+def test_a_picture_in_the_page_and_signs_of_less_and_more_are_read():
+    picture = b"<img src='data:image/png;base64," + b"A" * 50_000 + b"'/>"
+    page = b"<p>K <3.5, Na > 130</p>" + picture + b"<p>Well, <2 days" + b" x" * 9000
+    text = read_attachment(attachment(page, "text/html"))
+    assert " ".join(text.split()[:8]) == "K <3.5, Na > 130 Well, <2 days"
+
+
+def document(*attachments, **more):
+    return {"content": [{"attachment": own} for own in attachments], **more}
+
+
+def test_one_note_in_two_formats_is_read_once():
+    text, html = attachment(b"Denies fever."), attachment(b"<p>Denies fever.</p>", "text/html")
+    pdf = attachment(b"%PDF-1.7", "application/pdf")
+    for own in (document(text, html), document(pdf, html), document(html, pdf)):
+        assert document_text(own).strip() == "Denies fever."
+    with pytest.raises(UnreadableNote, match="neither plain text"):
+        document_text(document(pdf, attachment(b"")))
+    with pytest.raises(KeyError):
+        document_text(document())
+
+
+@pytest.mark.parametrize("name", ["status", "docStatus"])
+def test_what_was_entered_in_error_is_no_note(name):
+    text = attachment(b"Denies fever.")
+    with pytest.raises(UnreadableNote, match=f"{name} is 'entered-in-error'"):
+        document_text(document(text, **{name: "entered-in-error"}))
+    assert document_text(document(text, status="current", docStatus="final")) == "Denies fever."
+
+
+def test_a_document_that_another_replaced_is_not_read():
+    with pytest.raises(UnreadableNote, match="'superseded'"):
+        document_text(document(attachment(b"Denies fever."), status="superseded"))

@@ -20,6 +20,7 @@ from privacy.consent_book import record_consents
 from privacy.vault.erasure import erase_patient
 from privacy.vault.originals import Vault
 from tests.policies.logs import happened
+from tests.teams import everybody_treats
 
 WRONG = Feedback(
     "p1", "d1", Target.ENTITY, Verdict.CORRECTED, 0, 5, "cough (finding)", "confide 1", "croup", "Zebulon has croup"
@@ -31,7 +32,7 @@ def site(tmp_path):
     workspace = Workspace(tmp_path / "w")
     workspace.root.mkdir()
     workspace.policy.write_text(default_policy_text("alice"))
-    site = open_site(workspace, "north", "alice")
+    site = everybody_treats(open_site(workspace, "north", "alice"))
     Vault(site.home.vault, site.keys.wrapping).put([("p1", "p1", b"{}"), ("p1", "d1", b"Cough.")])
     return site
 

@@ -8,9 +8,10 @@ from pathlib import Path
 import pytest
 
 from clinical.diagnosis import ConditionModel
-from clinical.gateway import extract_for_care, list_notes, open_note
+from clinical.gateway import extract_for_care, keep_note, list_notes, open_note
 from policies.access import Purpose
 from policies.audit import read_entries
+from policies.care_team import EVERY, Member
 from policies.errors import AccessDenied, IntegrityError
 from policies.events import Event
 from policies.guard import Site, open_site
@@ -22,6 +23,7 @@ from privacy.consent_book import record_consents
 from privacy.vault import break_glass
 from privacy.vault.originals import Vault
 from tests.policies.logs import happened
+from tests.teams import everybody_treats
 
 NAME, TEXT = "Zebulon", "Cough and fever for days."
 ROLES = '["clinician", "hospital_it", "compliance_officer", "data_steward", "researcher"]'
@@ -32,7 +34,7 @@ def site_of(root: Path, roles: str = ROLES) -> Site:
     workspace.root.mkdir(exist_ok=True)
     policy = default_policy_text("alice").replace(ROLES, roles)
     workspace.policy.write_text(policy.replace("tagger = true", "tagger = false"))
-    site = open_site(workspace, "north", "alice")
+    site = everybody_treats(open_site(workspace, "north", "alice"))
     patient = {"resourceType": "Patient", "name": [{"given": [NAME, "A."], "family": "Quist"}]}
     Vault(site.home.vault, site.keys.wrapping).put(
         [
@@ -135,6 +137,20 @@ def test_what_a_patient_refused_stays_closed_until_somebody_breaks_the_glass(tmp
     assert open_note(site, "p1", "d1").text == TEXT
     decided = [e for e in read_entries(site.home.audit, site.keys.public) if e.event is Event.ACCESS_DECIDED]
     assert decided[-1].details["break_glass"] == grant.id
+
+
+def test_a_patient_of_others_stays_closed(tmp_path: Path) -> None:
+    site = site_of(tmp_path / "w")
+    site.guard.care_teams.change([Member("p1", "alice")], [Member(EVERY, EVERY)])
+    open_note(site, "p1", "d1")
+    for closed in (
+        lambda: open_note(site, "p2", "d2"),
+        lambda: keep_note(site, "p2", "Fever."),
+        lambda: extract_for_care(site, TEXT, None, {"patient": "p2", "record": "d2"}),
+    ):
+        with pytest.raises(AccessDenied, match="not on the care team"):
+            closed()
+    assert extract_for_care(site, TEXT, None, {"source": "one look"}).facts.mentions
 
 
 def test_a_refusal_of_research_does_not_close_care(tmp_path: Path) -> None:

@@ -27,6 +27,7 @@ from privacy.training.randomness import CHACHA20
 from privacy.vault.originals import Vault
 from tests.clinical.exports import document, patient, write_export
 from tests.dashboard.running import started
+from tests.teams import everybody_treats
 
 CANARY = "Zebulon"
 HOSTILE = "<script>zz(1)</script> **bold** $x^2$ :red[x] <img src=x onerror=zz(2)> & done"
@@ -95,7 +96,7 @@ def made_once(tmp_path_factory):
     workspace = Workspace(root / "workspace")
     workspace.root.mkdir()
     workspace.policy.write_text(policy_text())
-    site, server = open_site(workspace, "north"), open_server(workspace)
+    site, server = everybody_treats(open_site(workspace, "north")), open_server(workspace)
     people = (patient("p1"), patient("p2", family="Other"))
     notes = (document("d1", "p1", NOTE), document("d2", "p2", "No fever."), document("d3", "p2", "Cough."))
     source = write_export(root / "in", *people, *notes)

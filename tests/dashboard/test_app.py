@@ -6,8 +6,9 @@ import shutil
 from pathlib import Path
 
 import pytest
+from streamlit.runtime.context import ContextProxy
 
-from dashboard.signin import sessions
+from dashboard.signin import COOKIE, sessions
 from dashboard.view.visit import PAGES
 from policies.access import Purpose
 from policies.errors import AccessDenied
@@ -33,6 +34,30 @@ def test_a_token_that_was_made_up_or_ended_opens_nothing(workspace, signed_in):
     assert started().title
     sessions(workspace).end(token)
     assert not started().title and "session ended" in started().info[0].value
+
+
+def test_over_https_the_cookie_with_the_prefix_is_the_session(workspace, signed_in, monkeypatch):
+    token = signed_in(OFFICER)
+    monkeypatch.setattr(ContextProxy, "url", "https://confide.hospital.org/audit-log")
+    assert not started().title  # a neighbour's, without the prefix
+    monkeypatch.setattr(ContextProxy, "cookies", {f"__Host-{COOKIE}": token})
+    assert started().title
+
+
+def test_a_page_on_the_screen_leaves_it_once_the_session_acts_as_something_else(workspace, signed_in, monkeypatch):
+    from dashboard import app as entrance
+
+    reruns, token, watch = [], signed_in(OFFICER), entrance.keep_watch.__wrapped__  # without its clock
+    monkeypatch.setattr("streamlit.rerun", lambda: reruns.append(1))
+    kept = sessions(workspace)
+    before = kept.find(token).choice
+    watch(workspace, token, before)
+    assert not reruns
+    kept.choose(token, None)
+    watch(workspace, token, before)
+    kept.end(token)
+    watch(workspace, token, None)
+    assert len(reruns) == 2
 
 
 def test_whoever_has_several_roles_chooses_once_and_the_choice_is_logged(workspace, signed_in, events):

@@ -49,6 +49,10 @@ COMMANDS = [
     ["reidentify", "list"],
     ["erase", "patient"],
     ["erase", "verify"],
+    ["care-team", "import"],
+    ["care-team", "add"],
+    ["care-team", "remove"],
+    ["care-team", "list"],
     ["audit", "verify"],
     ["audit", "query"],
     ["audit", "export"],
@@ -64,6 +68,7 @@ COMMANDS = [
     ["users", "unlock"],
     ["users", "remove"],
     ["database", "move"],
+    ["upgrade"],
     ["keys", "list"],
     ["keys", "protect"],
     ["keys", "rotate"],
@@ -212,9 +217,10 @@ def test_extract_reads_a_note_and_says_that_no_model_is_there(ready: Path) -> No
     [
         (b"\xff\xfe\x00", "not UTF-8"),
         (b'{"resourceType": "Patient"}', "no DocumentReference"),
+        (b'{"resourceType": "DocumentReference", "status": "entered-in-error", "content": []}', "entered-in-error"),
         (b"x" * 2_000_001, "largest"),
     ],
-    ids=["encoding", "json", "size"],
+    ids=["encoding", "json", "error", "size"],
 )
 def test_a_note_that_cannot_be_read(ready: Path, data: bytes, words: str) -> None:
     (ready / "note").write_bytes(data)

@@ -25,9 +25,10 @@ PERMITTED = {
         (
             IT,
             "it-runs-the-road",
-            ("deidentify", "manage_keys", "manage_accounts", "choose_model", "view_policy", *ROAD),
+            ("deidentify", "manage_keys", "manage_accounts", "manage_care_teams", "choose_model", "view_policy", *ROAD),
             [Purpose.OPERATIONS],
         ),
+        (IT, "it-approves-plans", ("approve_plan", "view_training", "view_budget"), [Purpose.RESEARCH]),
         (IT, "it-trains-for-research", ("train", "sign_model", "evaluate"), [Purpose.RESEARCH]),
         (
             OFFICER,
@@ -47,7 +48,7 @@ PERMITTED = {
         (
             STEWARD,
             "steward-keeps-the-data",
-            ("deidentify", "draw_review", "record_consent", "view_policy", *ROAD),
+            ("deidentify", "draw_review", "record_consent", "manage_care_teams", "view_policy", *ROAD),
             [Purpose.OPERATIONS],
         ),
         (RESEARCHER, "researcher-studies", ("train", "evaluate", *ROAD), [Purpose.RESEARCH]),
@@ -90,6 +91,18 @@ def test_a_refusal_closes_the_note_and_only_a_clinician_who_broke_the_glass_open
     others = [role for role in Role if role is not DOCTOR]
     assert not any(decide("a", others, action, purpose, GLASS).permitted for purpose in Purpose)
     assert not decide("a", [DOCTOR], action, Purpose.RESEARCH, GLASS).permitted
+
+
+@pytest.mark.parametrize("action", [Action.VIEW_NOTE, Action.EXTRACT, Action.CORRECT])
+def test_who_is_not_on_the_care_team_gets_nothing_but_by_breaking_the_glass(action: Action) -> None:
+    assert decide("a", [DOCTOR], action, Purpose.TREATMENT, Conditions(care_team=False)).rules == ()
+    opened = decide("a", [DOCTOR], action, Purpose.TREATMENT, Conditions(break_glass=True, care_team=False))
+    assert (opened.permitted, opened.rules) == (True, ("break-glass",))
+
+
+def test_a_name_behind_a_pseudonym_takes_two_persons_and_no_care_team() -> None:
+    for action in (Action.REQUEST_REIDENTIFICATION, Action.REIDENTIFY):
+        assert decide("a", [DOCTOR], action, Purpose.TREATMENT, Conditions(care_team=False)).permitted
 
 
 def test_a_refusal_of_another_purpose_closes_nothing() -> None:

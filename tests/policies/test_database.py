@@ -5,6 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 import sqlalchemy as sql
@@ -73,6 +74,37 @@ def test_owners_have_tables_of_their_own(tmp_path: Path, backend: str) -> None:
     with north.transaction() as link:
         link.execute(sql.insert(NUMBERS).values(id=1))
     assert (count(north), count(river)) == (1, 0)
+
+
+def test_a_pooler_that_loses_the_schema_is_refused(tmp_path: Path, backend: str) -> None:
+    """In transaction mode a connection that another owner used, or a bare one, would answer for this owner."""
+    if backend == "sqlite":
+        pytest.skip("there nothing stands between")
+    database = opened(tmp_path)
+
+    def lose(link: Any, *_: object) -> None:
+        link.execute("SET search_path TO public")
+        link.commit()
+
+    sql.event.listen(database.engine, "checkout", lose)
+    try:
+        with pytest.raises(PolicyError, match="drops the options of a connection"):
+            count(database)
+    finally:
+        sql.event.remove(database.engine, "checkout", lose)
+        database.engine.dispose()
+    assert count(database) == 0
+
+
+def test_a_pool_without_a_free_connection_is_a_sentence(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    database = opened(tmp_path)
+    engine = sql.create_engine(
+        database.engine.url, poolclass=sql.QueuePool, pool_size=1, max_overflow=0, pool_timeout=0.01
+    )
+    monkeypatch.setattr(database, "engine", engine)
+    with engine.connect(), pytest.raises(StorageError, match="list of numbers has no free connection"):
+        count(database)
+    assert count(database) == 0
 
 
 @pytest.mark.parametrize("url", ["mysql://localhost/x", "no url", "sqlite:///here.sqlite"])

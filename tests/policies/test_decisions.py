@@ -30,10 +30,14 @@ def without(rule: str) -> Access:
     return own(INSTALLED[:begin] + INSTALLED[INSTALLED.index(";\n", begin) + 2 :])
 
 
+TEAMLESS = own(INSTALLED.replace("context.care_team && ", ""))
+
+
 def test_what_a_clinician_may_is_said_with_purpose_and_limits() -> None:
     (line,) = [line for line in explain([Role.CLINICIAN], installed_access()) if "note and name" in line]
     assert line.startswith("for treatment of the patient (TREAT): have facts read out of a note, read")
-    assert line.endswith("; not where the patient refused that, unless the glass is broken")
+    limits = "; only for patients whose care team one is on, unless the glass is broken"
+    assert line.endswith(f"{limits}; not where the patient refused that, unless the glass is broken")
     (line,) = [line for line in explain([Role.COMPLIANCE_OFFICER], installed_access()) if "broke the glass" in line]
     assert line.endswith("; not about an own request")
 
@@ -41,7 +45,9 @@ def test_what_a_clinician_may_is_said_with_purpose_and_limits() -> None:
 def test_words_follow_the_rules() -> None:
     assert not any("a note" in line for line in explain([Role.CLINICIAN], without("clinician-treats")))
     line = next(line for line in explain([Role.CLINICIAN], without("break-glass")) if "read out of" in line)
-    assert "unless" not in line
+    assert "unless" not in line and "care team" in line
+    line = next(line for line in explain([Role.CLINICIAN], TEAMLESS) if "read out of" in line)
+    assert "care team" not in line
     line = next(line for line in explain([Role.CLINICIAN], without("patient-refused")) if "pseudonym" in line)
     assert "refused" not in line
 
@@ -90,14 +96,35 @@ def test_a_missing_safeguard_is_warned_of(rule: str, warned: str) -> None:
     assert found and all(warned in warning for warning in found)
 
 
+def test_rules_of_before_there_were_care_teams_are_warned_of() -> None:
+    found = warnings(TEAMLESS)
+    assert len(found) == 3 and all(one.endswith("for TREAT without being on the care team") for one in found)
+
+
+def test_a_replay_knows_who_was_not_on_the_care_team(workspace: Workspace) -> None:
+    guard = open_site(workspace, "north", "alice").guard
+    with pytest.raises(AccessDenied):
+        guard.permit(Action.VIEW_NOTE, Purpose.TREATMENT, patient="p1")
+    guard.permit(Action.VIEW_NOTE, Purpose.TREATMENT)
+    logged = list(entries(guard.log.folder, guard.log.key))
+    assert replay(logged, installed_access()).changes == {}
+    opened = Change("alice", Action.VIEW_NOTE, Purpose.TREATMENT, True, (), ("clinician-treats",))
+    assert replay(logged, TEAMLESS).changes == {opened: 1}
+
+
 def test_one_person_with_both_halves_of_a_decision_is_warned_of(tmp_path: Path) -> None:
     path, text = tmp_path / "policy.toml", default_policy_text("alice")
     path.write_text(
-        text.replace("[people]", '[people]\nbob = ["clinician", "compliance_officer"]\neve = ["clinician"]')
+        text.replace(
+            "[people]",
+            '[people]\nbob = ["clinician", "compliance_officer"]\neve = ["clinician"]\n'
+            'rob = ["clinician", "hospital_it"]',
+        )
     )
     assert [warning.split(" ")[0] for warning in people_warnings(load_policy(path), installed_access())] == [
         "'alice'",
         "'bob'",
+        "'rob'",
     ]
 
 

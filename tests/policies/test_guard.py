@@ -8,8 +8,10 @@ import pwd
 import pytest
 
 from policies.access import Action, Purpose
+from policies.care_team import Member
 from policies.errors import AccessDenied, PolicyError
 from policies.events import Event
+from policies.grants import Grant
 from policies.guard import account_name, open_server, open_site
 from policies.policy import Role, default_policy_text, load_policy
 from policies.workspace import Workspace
@@ -72,6 +74,28 @@ def test_a_refusal_of_the_patient_is_denied_with_its_rule_and_who_asked_counts(w
     refused, other, own = (entry.details for entry in read_entries(site.home.audit, site.keys.public))
     assert (refused["patient"], refused["consent_denied"], refused["rules"]) == ("p1", ["TREAT"], ["patient-refused"])
     assert "own_request" not in other and own["own_request"] is True
+
+
+def test_a_patient_of_others_is_closed_until_the_glass_is_broken_and_the_log_says_which(workspace: Workspace) -> None:
+    site = open_site(workspace, "north", "alice")
+    with pytest.raises(AccessDenied, match="not on the care team of this patient") as denied:
+        site.guard.permit(Action.VIEW_NOTE, Purpose.TREATMENT, patient="p1")
+    assert "confide care-team add" in denied.value.hint
+    assert not site.guard.would_permit(Action.VIEW_NOTE, Purpose.TREATMENT, "p1")
+    site.guard.care_teams.change([Member("p1", "alice")])
+    site.guard.permit(Action.VIEW_NOTE, Purpose.TREATMENT, patient="p1")
+    site.guard.care_teams.change([], [Member("p1", "alice")])
+    grant = Grant("g1", "p1", "alice", "2026-01-01T00:00:00+00:00", "2999-01-01T00:00:00+00:00", "")
+    site.guard.grants.write(grant, site.guard.grants.signed(grant))
+    site.guard.permit(Action.VIEW_NOTE, Purpose.TREATMENT, patient="p1")
+    stranger, member, glass = (entry.details for entry in read_entries(site.home.audit, site.keys.public))
+    assert (stranger["care_team"], "care_team" in member, glass["care_team"]) == (False, False, False)
+    assert (member["rules"], glass["rules"], glass["break_glass"]) == (["clinician-treats"], ["break-glass"], "g1")
+
+
+def test_who_has_no_role_is_not_told_of_care_teams(workspace: Workspace) -> None:
+    with pytest.raises(AccessDenied, match=r"no policy lets 'eve' \(roles: none\)"):
+        open_site(workspace, "north", "eve").guard.permit(Action.VIEW_NOTE, Purpose.TREATMENT, patient="p1")
 
 
 def test_the_hospitals_own_access_policy_stands_in_the_place_of_the_installed_one(workspace: Workspace) -> None:

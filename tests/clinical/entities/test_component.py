@@ -52,6 +52,26 @@ def test_attributes_are_kept_apart_and_headings_hold_no_mention() -> None:
     assert attributes == [("5 mg", "dosage")]
 
 
+@pytest.mark.parametrize(
+    "written", ["PMH", "fh", "PSH", "Pt", "PO", "qPM", "GI", "d", "NS", "fax", "ROS", "NKDA", "medications"]
+)
+def test_headings_units_and_abbreviations_are_nothing(written: str) -> None:
+    assert read(f"He said {written} today.", (written, "bc5cdr:Disease"))[0] == []
+
+
+def test_a_part_of_the_body_is_one_though_it_heads_a_part_of_an_examination() -> None:
+    assert read("The zorb, lungs aside.", ("lungs aside", "maccrobat:Anatomy"))[0] == [
+        ("lungs aside", "anatomy", "lung")
+    ]
+    assert read("The respiratory zorb.", ("respiratory", "maccrobat:Anatomy"))[0] != []
+
+
+def test_the_number_of_a_dose_is_no_part_of_a_name() -> None:
+    text = "Zorbitol D 2000 IU daily, humuzorb 70 today."
+    found = read(text, ("Zorbitol D 2000", "bc5cdr:Chemical"), ("humuzorb 70", "bc5cdr:Chemical"))[0]
+    assert [name for name, _, _ in found] == ["Zorbitol D", "humuzorb 70"]
+
+
 def at(start: int, end: int, kind: Kind = "problem", concept: str = "x") -> Mention:
     return Mention(start, end, "x" * (end - start), kind, concept)
 
@@ -67,3 +87,10 @@ def test_it_says_what_has_to_run_before() -> None:
     with pytest.raises(ValueError, match="wrong order"):
         build_pipeline(("clinical_sections", "clinical_sentences", "clinical_tagger"))
     assert Language.has_factory("clinical_tagger")
+
+
+@pytest.mark.parametrize("read_before", [("clinical_attributes",), ("clinical_attributes", "clinical_assertion")])
+def test_a_tagger_that_comes_too_late_is_an_error(read_before: tuple[str, ...]) -> None:
+    doc = build_pipeline((*BEFORE, *read_before))("No zorbic rash.")
+    with pytest.raises(ValueError, match="must run after"):
+        TaggedEntities(Given(("zorbic rash", "maccrobat:Sign")))(doc)

@@ -11,17 +11,18 @@ from clinical.extraction.words import table
 RULES = table("assertion")["rule"]
 
 
-def status(marked):
+def status(marked, kind="finding"):
     start, end = marked.index("["), marked.index("]")
-    return assert_phrase(marked.replace("[", "").replace("]", ""), start, end - 1).status
+    return assert_phrase(marked.replace("[", "").replace("]", ""), start, end - 1, kind).status
 
 
 @pytest.mark.parametrize("row", RULES, ids=[f"{number}-{row['says']}" for number, row in enumerate(RULES)])
 def test_each_row_does_what_its_example_says_and_no_more(row):
     says = "present" if row["says"] in ("pseudo", "stop") else row["says"]
-    assert any(cue.lower() in row["example"].lower().replace("[", "") for cue in row["cues"])
-    assert status(row["example"]) == says
-    assert status(row["counter"]) != says
+    assert any(cue.lower() in re.sub(r"[\[\]]", "", row["example"].lower()) for cue in row["cues"])
+    kind = row.get("of", ["finding"])[0]
+    assert status(row["example"], kind) == says
+    assert status(row["counter"], kind) != says
 
 
 @pytest.mark.parametrize(
@@ -48,6 +49,8 @@ def test_each_row_does_what_its_example_says_and_no_more(row):
         ("No bleeding before the [stroke].", "present"),
         ("She did not develop [fever].", "negated"),
         ("Mom denies any [diarrhea].", "negated"),
+        ("He denies he has done any [physical therapy].", "negated"),
+        ("He denies any symptoms associated with [infection].", "negated"),
     ],
 )
 def test_scopes_end_where_the_thought_ends(marked, expected):
@@ -74,6 +77,53 @@ def test_scopes_end_where_the_thought_ends(marked, expected):
 )
 def test_what_is_only_warned_of_is_not_there(marked, expected):
     assert status(marked) == expected
+
+
+@pytest.mark.parametrize(
+    ("marked", "expected"),
+    [
+        ("1) Possible pneumonia 2) [CHF] 3) COPD", "present"),
+        ("1) Possible [pneumonia] 2) CHF 3) COPD", "uncertain"),
+        ("3) [COPD] exacerbation 4) s/p CABG", "present"),
+        ("3) COPD exacerbation 4) s/p [CABG]", "historical"),
+        ("(a) hypertension (b) history of stroke (c) [gout]", "present"),
+        ("r/o PE 4. [asthma]", "present"),
+        ("#1 chest pain, resolved #2 [HTN]", "present"),
+        ("#1 [chest pain], resolved #2 HTN", "resolved"),
+        ("• no fever • [cough] • chills", "present"),
+        ("Denies: 1) chest pain 2) [dyspnea]", "negated"),
+        ("Denies the following: (a) fever (b) [chills]", "negated"),
+        ("No (stage 4) kidney disease or [gout]", "negated"),
+        ("History of gout 1) no fever 2) [cough]", "present"),
+    ],
+)
+def test_an_item_of_a_list_ends_scopes_on_both_sides(marked, expected):
+    assert status(marked) == expected
+
+
+@pytest.mark.parametrize(
+    ("marked", "expected"),
+    [
+        ("[Cirrhosis] (etiology not documented).", "present"),
+        ("[Deep vein thrombosis] (DVT) was suspected.", "uncertain"),
+        ("[Fever] (denied).", "negated"),
+        ("His wife, who has [Parkinson disease], is here.", "family"),
+        ("He denies, to me, any [fever].", "negated"),
+        ("[Fever], HIV negative.", "present"),
+        ("Husband José adds leg [edema].", "present"),
+        ("Her husband has leg [edema].", "family"),
+        ("[Knee pain] increased in the past several months.", "present"),
+        ("Insulin with meals, [lispro] before them.", "present"),
+    ],
+)
+def test_brackets_and_relative_clauses(marked, expected):
+    assert status(marked) == expected
+
+
+def test_a_cue_may_speak_of_medications_alone():
+    assert status("Takes [lispro] with meals.", "medication") == "present"
+    assert status("Has [heartburn] with meals.") == "conditional"
+    assert (status("Stop [aspirin].", "medication"), status("Stop [aspirin].")) == ("resolved", "present")
 
 
 def test_the_cue_is_named_and_placed():

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from types import SimpleNamespace
 from typing import Any, get_args
 
 import pytest
@@ -49,7 +50,7 @@ def test_it_is_fhir_whatever_a_note_says(drawn: tuple[str, Extraction]) -> None:
     Bundle.model_validate(bundle)
     known = {entry["fullUrl"] for entry in bundle["entry"]}
     assert len(known) == len(bundle["entry"])
-    assert set(references(bundle)) <= known | {"Patient/p1", "DocumentReference/d1"}
+    assert set(references(bundle)) <= known | {"Patient/p1", "DocumentReference/d1", "#device"}
     for condition in resources(bundle, "Condition"):
         refuted = code_of(condition["verificationStatus"]) == "refuted"
         assert not (refuted and "clinicalStatus" in condition) and not (refuted and "onsetString" in condition)
@@ -92,7 +93,7 @@ def test_the_status_of_a_condition(status: Status, verification: str, clinical: 
 
 
 @pytest.mark.parametrize("status", get_args(Status))
-@pytest.mark.parametrize("kind", ["problem", "finding", "medication", "test", "procedure"])
+@pytest.mark.parametrize("kind", ["problem", "finding", "medication", "test", "procedure", "device"])
 def test_what_is_not_the_patients_is_no_fact_of_the_patient(kind: Kind, status: Status) -> None:
     bundle = one_mention(kind, status)
     Bundle.model_validate(bundle)
@@ -101,8 +102,8 @@ def test_what_is_not_the_patients_is_no_fact_of_the_patient(kind: Kind, status: 
         assert kinds == ({"FamilyMemberHistory"} if kind in ("problem", "finding") else set())
     if status == "hypothetical":
         assert kinds <= {"MedicationStatement"}
-    if (kind, status) == ("medication", "conditional"):
-        assert kinds == {"AllergyIntolerance"}
+    if (kind, status) == ("medication", "conditional"):  # on a cue that speaks of no allergy
+        assert kinds == {"MedicationStatement"}
 
 
 @pytest.mark.parametrize(
@@ -112,6 +113,12 @@ def test_what_is_not_the_patients_is_no_fact_of_the_patient(kind: Kind, status: 
 def test_the_status_of_a_medication(status: Status, code: str) -> None:
     (statement,) = resources(one_mention("medication", status), "MedicationStatement")
     assert statement["status"] == code
+
+
+def test_a_device_is_in_use_and_one_that_is_denied_is_no_resource() -> None:
+    bundle = said("She has a pacemaker. No dentures.")
+    used = {own["contained"][0]["type"]["text"]: own["status"] for own in resources(bundle, "DeviceUseStatement")}
+    assert used == {"pacemaker": "active"}
 
 
 def test_a_dose_is_a_quantity_in_ucum_and_its_frequency_a_code() -> None:
@@ -176,6 +183,55 @@ def test_a_code_stands_only_where_its_name_says_the_same_and_nobody_chose_it() -
         }
     ]
     assert "coding" not in resources(one_mention("problem", "present"), "Condition")[0]["code"]
+
+
+@pytest.mark.parametrize(
+    ("text", "code"),
+    [
+        ("Lisinopril was discontinued.", "stopped"),
+        ("Stop aspirin.", "stopped"),
+        ("Hold warfarin.", "on-hold"),
+        ("She is not taking metformin.", "not-taken"),
+        ("Refused to start insulin.", "not-taken"),
+        ("Consider amlodipine.", "intended"),
+        ("May start insulin.", "intended"),
+        ("PMH: diabetes on insulin.", "active"),
+        ("Do not stop metoprolol.", "active"),
+        ("Aspirin was discontinued last year, restarted in May.", "active"),
+        ("Stopped smoking and takes metformin.", "active"),
+        ("Takes nitroglycerin on exertion.", "active"),
+        ("Ibuprofen with activity.", "active"),
+        ("Takes aspirin only if in pain.", "active"),
+        ("Allergies: none known. Penicillin given.", "unknown"),
+    ],
+)
+def test_a_medication_stands_as_its_sentence_says(text: str, code: str) -> None:
+    bundle = said(text)
+    assert [own["status"] for own in resources(bundle, "MedicationStatement")] == [code]
+    assert not resources(bundle, "AllergyIntolerance")
+
+
+@pytest.mark.parametrize(
+    ("text", "drugs"),
+    [
+        ("ALLERGIES: Penicillin (rash), treated with Benadryl.", ["penicillin"]),
+        ("ALLERGIES: rash when given penicillin.", ["penicillin"]),
+        ("Allergic to penicillin.", ["penicillin"]),
+        ("No allergy to aspirin.", []),
+    ],
+)
+def test_what_is_an_allergy(text: str, drugs: list[str]) -> None:
+    bundle = said(text)
+    assert [own["code"]["text"] for own in resources(bundle, "AllergyIntolerance")] == drugs
+    assert drugs or not resources(bundle, "MedicationStatement")
+
+
+def test_what_was_measured_in_urine_is_not_what_is_measured_in_serum(monkeypatch: pytest.MonkeyPatch) -> None:
+    code = SimpleNamespace(system="LOINC", code="2951-2", display="Sodium [Moles/volume] in Serum or Plasma")
+    monkeypatch.setattr("clinical.output.resources.sure_codes", lambda *_: (code,))
+    urine, serum = resources(said("Urine sodium 20. Serum sodium 140."), "Observation")
+    assert (urine["code"]["text"], serum["code"]["text"]) == ("urine sodium", "sodium")
+    assert "coding" not in urine["code"] and code_of(serum["code"]) == "2951-2"
 
 
 def test_an_allergy_is_no_medication() -> None:

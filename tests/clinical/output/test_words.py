@@ -42,8 +42,15 @@ def test_what_one_cue_denies_in_one_sentence_is_one_line() -> None:
 
 
 def test_relatives_are_kept_apart() -> None:
-    facts = read_note("Mother had gout. Father had gout. Father has gout.")
-    assert [len(one.mentions) for one in statements_of(facts)] == [1, 2]
+    text = "Mother had gout. Father had gout. Father has gout."
+    assert [len(one.mentions) for one in statements_of(text, read_note(text))] == [1, 2]
+
+
+def test_of_a_medication_it_stands_what_happens_to_it() -> None:
+    text = "Hold warfarin. Stop aspirin. Consider insulin. Allergic to penicillin. Takes metformin."
+    assert {row.said: row.status.split(" (")[0] for row in fact_rows(text, read_note(text))["medication"]} == {
+        "warfarin": "held", "aspirin": "stopped", "insulin": "planned", "penicillin": "allergy", "metformin": "present",
+    }  # fmt: skip
 
 
 def test_a_long_sentence_is_cut_at_words_around_the_mention() -> None:
@@ -57,9 +64,9 @@ def test_a_long_sentence_is_cut_at_words_around_the_mention() -> None:
 @given(extractions())
 def test_every_mention_but_anatomy_stands_in_one_statement_and_each_in_one_line(drawn: tuple[str, Extraction]) -> None:
     text, found = drawn
-    told = [mention for statement in statements_of(found.facts) for mention in statement.mentions]
+    told = [mention for statement in statements_of(text, found.facts) for mention in statement.mentions]
     assert len(told) == sum(mention.kind != "anatomy" for mention in found.facts.mentions)
     lines = [row for rows in fact_rows(text, found.facts).values() for row in rows]
-    concepts = {statement.concept for statement in statements_of(found.facts)}
+    concepts = {statement.concept for statement in statements_of(text, found.facts)}
     assert all(any(concept in row.said for row in lines) for concept in concepts)
     assert as_data(text, found)["model"] == found.model

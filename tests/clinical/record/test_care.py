@@ -19,6 +19,7 @@ from privacy.consent_book import record_consents
 from privacy.vault.originals import Vault
 from tests.clinical.record.told import FEBRUARY, JANUARY
 from tests.policies.logs import happened
+from tests.teams import everybody_treats
 
 ROLES = '["clinician", "hospital_it", "compliance_officer", "data_steward", "researcher"]'
 QUESTION = "Does she have a fever?"
@@ -28,7 +29,7 @@ def site_of(root: Path, roles: str = ROLES) -> Site:
     workspace = Workspace(root)
     workspace.root.mkdir(exist_ok=True)
     workspace.policy.write_text(default_policy_text("alice").replace(ROLES, roles))
-    site = open_site(workspace, "north", "alice")
+    site = everybody_treats(open_site(workspace, "north", "alice"))
     Vault(site.home.vault, site.keys.wrapping).put(
         [("p1", "p1", b"{}"), ("p1", "d2", FEBRUARY.encode()), ("p1", "d1", JANUARY.encode()), ("p2", "d3", b"Fever.")]
     )

@@ -35,8 +35,8 @@ def quotations(value: Any) -> Iterator[Quotation]:
 def test_the_problem_list(summary: Summary) -> None:
     lines = [(own.concept, own.status, own.first.record, own.last.record) for own in summary.problems]
     assert lines == [
-        ("hypertension", "historical", "january", "january"),
-        ("asthma", "historical", "january", "january"),
+        ("hypertension", "present", "january", "january"),
+        ("asthma", "present", "january", "january"),
         ("pneumonia", "resolved", "january", "february"),
     ]
     assert summary.problems[-1].last.text == "Her pneumonia has resolved."
@@ -67,7 +67,7 @@ def test_all_notes_of_the_newest_day_have_complaints() -> None:
     same = (notes[0], *(replace(own, note=replace(own.note, date="2025-02-01")) for own in notes[1:]))
     assert [own.concept for own in summarise(same).complaints] == ["cough", "fever"]
     undated = [replace(own, note=replace(own.note, date="")) for own in notes]
-    assert [own.concept for own in summarise(undated).complaints] == ["fever"]
+    assert [own.concept for own in summarise(undated).complaints] == ["nausea", "cough", "fever"]
 
 
 def test_the_medications(summary: Summary) -> None:
@@ -186,10 +186,33 @@ def test_the_timeline_does_not_open_with_whose_note_it_is() -> None:
         ("There is no pneumonia.", "She has pneumonia.", ["present"]),
         ("Possible pneumonia.", "Mother has pneumonia.", []),
         ("She has pneumonia. History of pneumonia.", "She is well.", ["present"]),
+        (
+            "Atrial fibrillation resolved in 2019. Atrial fibrillation with rapid rate today.",
+            "She is well.",
+            ["present"],
+        ),
+        ("Pneumonia.", "Pneumonia. The pneumonia has resolved.", ["present"]),
+        ("Pneumonia.", "The pneumonia has resolved.", ["resolved"]),
+        ("PAST MEDICAL HISTORY: diabetes on insulin.", "She is well.", ["present"]),
+        ("PMH: type 2 diabetes, COPD on home oxygen.", "She is well.", ["present", "present"]),
+        ("She has a history of COPD.", "She is well.", ["present"]),
+        ("PAST MEDICAL HISTORY: pneumonia.", "She is well.", ["historical"]),
+        ("She had asthma as a child.", "She is well.", ["historical"]),
+        ("PMH: asthma, resolved.", "She is well.", ["resolved"]),
     ],
 )
 def test_what_a_problem_is_in_the_end(first: str, then: str, statuses: list[str]) -> None:
     assert [own.status for own in summarise(told(first, then)).problems] == statuses
+
+
+def test_what_is_over_and_there_again_is_quoted_twice() -> None:
+    text = "Atrial fibrillation resolved in 2019. Atrial fibrillation with rapid rate today."
+    (own,) = summarise(told(text)).problems
+    assert own.but is not None
+    assert (own.last.text, own.but.text) == tuple(f"{sentence.strip('.')}." for sentence in text.split(". ")[::-1])
+    assert [said for said, _ in own.said] == ["present", "also resolved"]
+    (own,) = summarise(told(text, "Atrial fibrillation.")).problems
+    assert own.but is None
 
 
 @pytest.mark.parametrize(
@@ -202,10 +225,52 @@ def test_what_a_problem_is_in_the_end(first: str, then: str, statuses: list[str]
         ("Repeat hemoglobin in a week.", "Repeat hemoglobin in a week.", 1),
         ("Repeat hemoglobin in a week.", "Hemoglobin 11.2 g/dL.", 0),
         ("Follow up with cardiology in a week.", "He saw cardiology.", 0),
+        ("Follow up with cardiology in a week.", "His cardiologist was content.", 0),
+        ("Follow up with cardiology in a week.", "He missed cardiology.", 1),
+        ("Follow up with cardiology in a week.", "Follow up with cardiology in a week.", 1),
+        ("Follow up with primary care physician.", "Wound care given.", 1),
+        ("Follow up with primary care physician.", "Seen by her primary care physician.", 0),
+        ("Refer to cardiology for new heart failure.", "New shoes.", 1),
+        ("Refer to cardiology for new heart failure.", "Heart failure clinic.", 1),
+        ("Refer to cardiology for new heart failure.", "Echo read by cardiology.", 0),
+        ("Biopsy results pending.", "Biopsy planned.", 0),
+        ("Skin biopsy results are pending.", "Her skin is dry.", 1),
+        ("Repeat CT in six weeks.", "CT has not been done yet.", 1),
+        ("Repeat CT in six weeks.", "No CT was done.", 1),
+        ("Repeat CT in six weeks.", "Schedule CT to be performed in May.", 1),
+        ("Repeat CT in six weeks.", "We talked of the CT.", 1),
+        ("Repeat CT in six weeks.", "No pulmonary embolism was seen on CT.", 0),
+        ("Repeat CT in six weeks.", "CT showed no nodule.", 0),
+        ("Recommend colonoscopy.", "Refused colonoscopy.", 1),
+        ("Recommend colonoscopy.", "If colonoscopy is normal, return in a year.", 2),
+        ("Recommend colonoscopy.", "She underwent a colonoscopy.", 0),
     ],
 )
 def test_a_loop_is_open_until_a_later_note_settles_it(first: str, then: str, still: int) -> None:
     assert len(summarise(told(first, then)).loops) == still
+
+
+def test_what_is_named_and_not_settled_is_shown_with_the_later_note() -> None:
+    (loop,) = summarise(told("Repeat CT in six weeks.", "CT was refused.", "She is well.")).loops
+    assert loop.again is not None
+    assert (loop.again.record, loop.again.text) == ("n1", "CT was refused.")
+    assert loop.in_words == "ordered: computed tomography, mentioned again on 2025-01-02"
+    for words in ("Follow up with cardiology in a week.", "Schedule CT to be performed in May."):
+        (loop,) = summarise(told(words, words)).loops
+        assert loop.again is not None
+        assert (loop.quotation.record, loop.again.record) == ("n0", "n1")
+    (loop,) = summarise(told("Repeat CT in six weeks.", "She is well.")).loops
+    assert loop.in_words == "ordered: computed tomography"
+
+
+def test_a_note_without_a_date_settles_nothing() -> None:
+    ordered, done = told("Repeat CT in six weeks.", "CT showed no nodule.")
+    assert not summarise([ordered, done]).loops
+    for dates in (("", "2025-02-01"), ("2025-01-01", ""), ("", "")):
+        notes = [
+            replace(own, note=replace(own.note, date=day)) for own, day in zip((ordered, done), dates, strict=True)
+        ]
+        assert [own.about for own in summarise(notes).loops] == ["computed tomography"]
 
 
 @pytest.mark.parametrize(("values", "trend"), [("1.0 1.2", "rising"), ("1.2 1.0", "falling"), ("1.00 1.02", "steady")])

@@ -10,7 +10,10 @@ from pathlib import Path
 
 import pytest
 
-from policies.guard import open_server, open_site
+from dashboard.signin import sessions
+from policies.audit import read_entries
+from policies.events import Event
+from policies.guard import account_name, open_server, open_site
 from policies.models import CARD, list_models, sign_model
 from policies.serving import in_use
 from policies.workspace import Workspace
@@ -26,7 +29,7 @@ def test_a_clinician_finds_a_patient_and_reads_the_note(visitor: Come, size: tup
     here.sign_in()
     here.choose("Clinician", "treatment of the patient")
     here.open("patient-list")
-    here.page.get_by_label("Name, date of birth or pseudonym").fill("quist")
+    here.page.get_by_label("Name, date of birth").fill("quist")
     here.page.keyboard.press("Enter")
     here.page.wait_for_timeout(500)
     here.settled()
@@ -71,6 +74,27 @@ def test_an_officer_takes_the_log_along(visitor: Come) -> None:
         button.click()
     rows = list(csv.DictReader(io.StringIO(Path(started.value.path()).read_text())))
     assert {"sequence", "event", "details"} <= rows[0].keys() and any(row["event"] == "signin" for row in rows)
+
+
+def test_a_page_that_outlives_its_session_hands_out_nothing(visitor: Come, served: tuple[Workspace, str]) -> None:
+    """Signed out in another tab: the button is there still, until the page is taken off the screen."""
+    site = open_site(served[0], "north")
+
+    def exports() -> int:
+        entries = read_entries(site.home.audit, site.keys.public)
+        return sum(entry.event is Event.AUDIT_EXPORTED for entry in entries)
+
+    here = visitor()
+    here.sign_in()
+    here.choose("Compliance officer")
+    here.open("audit-log")
+    before = exports()
+    button = here.page.get_by_test_id("stDownloadButton").get_by_role("button", name="CSV")
+    button.wait_for()
+    sessions(served[0]).end_all(account_name())
+    button.click()
+    here.page.get_by_text("your session ended", exact=False).wait_for()
+    assert exports() == before
 
 
 def test_hospital_it_takes_a_model_back(visitor: Come, served: tuple[Workspace, str]) -> None:

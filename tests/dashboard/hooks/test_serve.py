@@ -24,6 +24,7 @@ from policies.guard import account_name, open_site
 from policies.policy import default_policy_text
 from policies.workspace import Workspace
 from tests.dashboard.hooks.ehr import Ehr, jwks, p384, policy_section
+from tests.teams import everybody_treats
 
 NAME = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "127.0.0.1")])
 
@@ -49,7 +50,7 @@ def place(tmp_path: Path) -> Workspace:
     text = default_policy_text(account_name()).replace("tagger = true", "tagger = false")
     text = text.replace("[people]", '[people]\nehr = ["clinician"]')
     workspace.policy.write_text(text)
-    open_site(workspace, "north")
+    everybody_treats(open_site(workspace, "north"))
     return workspace
 
 

@@ -12,6 +12,7 @@ import pytest
 from dashboard.hooks.cards import REASONS
 from dashboard.hooks.service import MOST_NOTES, SERVICE
 from policies.access import Purpose
+from policies.care_team import EVERY, Member
 from policies.guard import open_site
 from policies.workspace import Workspace
 from privacy.consent import refusal
@@ -183,10 +184,12 @@ def test_what_the_policy_or_the_patient_refuses_is_refused_alike(workspace: Work
             "prefetch": {"patient": {**PATIENT, "id": "p2"}},
         }
         assert ehr.view(**other).status_code == 200
+        site.guard.care_teams.change([Member(own, "ehr")], [Member(EVERY, EVERY)])
+        no_team = ehr.view(**other)
         trust(workspace, policy_section(jwks(k1=key)), '["hospital_it"]')
         no_role = ehr.view(**other)
-        assert {answer.status_code for answer in (withdrawn, sent_along, nothing, no_role)} == {403}
-        assert withdrawn.json() == no_role.json() and "cards" not in withdrawn.json()
+        assert {answer.status_code for answer in (withdrawn, sent_along, nothing, no_team, no_role)} == {403}
+        assert withdrawn.json() == no_team.json() == no_role.json() and "cards" not in withdrawn.json()
         trust(workspace, "")
         assert ehr.view(**other).status_code == 401  # nobody is trusted any more
         workspace.policy.write_text("version = ")

@@ -45,6 +45,17 @@ def test_every_account_that_opened_something_is_told_with_how_often(asked, works
     assert [one.get("patient") for one in events(Event.PAGE_VIEWED) if one["page"] == "access"] == [patient]
 
 
+def test_no_look_is_too_old_to_be_told(asked, workspace, site, canary_note):
+    patient = canary_note[0]
+    log = open_site(workspace, "north", "anna", Role.CLINICIAN).guard.log
+    log.append(Event.NOTE_VIEWED, patient=patient, record="first")
+    log.append_all([(Event.NOTE_EXTRACTED, {"patient": patient, "number": number}) for number in range(150)])
+    app = asked(patient)
+    (row,) = app.dataframe[0].value.to_dict("records")
+    assert (row["Notes opened"], row["Notes read for facts"]) == (1, 150) and len(app.dataframe[1].value) == 100
+    assert any("151 entries" in caption.value for caption in app.caption)
+
+
 def test_another_patient_of_the_same_account_is_not_told(asked, workspace, canary_note):
     site = open_site(workspace, "north", "anna", Role.CLINICIAN)
     site.guard.record(Event.NOTE_VIEWED, patient="b" * 32, record="d9", purpose="TREAT")

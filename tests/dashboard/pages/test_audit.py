@@ -47,6 +47,41 @@ def test_a_search_and_its_filters_find_what_they_name(page, events):
     assert numbers(app) == []
 
 
+@pytest.mark.parametrize("where", ["ask patient", "ask text"])
+def test_a_search_for_a_patient_is_a_look_at_the_patient(page, at, site, canary_note, events, where):
+    patient = canary_note[0]
+    site.guard.record(Event.NOTE_KEPT, patient=patient, record=canary_note[1])
+    app = page()
+    app.text_input(key=where).set_value(patient).run().run()
+    assert not app.error and len(numbers(app)) > 0
+    assert [one["page"] for one in events(Event.PAGE_VIEWED) if one.get("patient") == patient] == ["audit"]
+    app = at(Role.COMPLIANCE_OFFICER, "access")
+    app.text_input(key="patient").set_value(patient).run()
+    (row,) = app.dataframe[0].value.to_dict("records")
+    assert (row["Pages about the patient"], row["Notes added"]) == (1, 1)
+
+
+def test_a_name_that_was_typed_for_a_pseudonym_stands_in_no_log(page, site, events):
+    app = page()
+    app.text_input(key="ask patient").set_value("Ann Quist").run()
+    app.text_input(key="ask text").set_value("Ann Quist").run()
+    assert not app.error and not [one for one in events(Event.PAGE_VIEWED) if "patient" in one]
+    assert b"Ann Quist" not in b"".join(path.read_bytes() for path in site.home.audit.glob("edge*"))
+
+
+def test_an_index_that_somebody_else_wrote_to_is_made_anew_and_said(page, site):
+    import sqlite3
+
+    page()
+    with sqlite3.connect(site.home.audit_index) as tables:
+        tables.execute("DELETE FROM entries WHERE event = 'budget.spent'")
+    app = page()
+    app.button(key="check").click().run()
+    assert any("was not what the log says" in line.value for line in app.markdown) and not app.error
+    app.selectbox(key="ask event").set_value("budget.spent").run()
+    assert len(numbers(app)) == 3
+
+
 def test_another_log_can_be_chosen(page, workspace):
     app = page()
     app.selectbox(key="log").set_value("server").run()

@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import hashlib
+
 import pytest
 
-from clinical.review import draw, is_signed, next_note, submit
+from clinical.review import draw, is_signed, next_note, sign, submit
+from dashboard.view import certificates as view
+from policies.errors import AccessDenied, IntegrityError
+from policies.events import Event
 from policies.guard import open_site
 from policies.policy import Role
 from tests.clinical.outputs import write_output
@@ -47,6 +52,22 @@ def test_once_two_are_done_it_is_signed_shown_and_downloaded(workspace, site, re
     bounds = app.dataframe[1].value.set_index("Identifier")
     assert bounds.loc["NAME", "Left"] == 1 and bounds.loc["all", "Left"] == 1
     assert app.download_button and not any("<b>" in line.value.replace(r"\<", "") for line in app.markdown)
+
+
+def test_a_certificate_that_leaves_is_logged_first_by_its_hash(workspace, site, review, events):
+    for actor in ("anna", "bob"):
+        judged(workspace, review, actor)
+    sign(site, review)
+    data = view.handed_out(site, review)
+    (told,) = [one for one in events(Event.PAGE_VIEWED) if one["page"] == "certificates"]
+    assert (told["review"], told["form"], told["sha256"]) == (review.id, "file", hashlib.sha256(data).hexdigest())
+    with pytest.raises(AccessDenied):
+        view.handed_out(open_site(workspace, "north", "ivan", Role.HOSPITAL_IT), review)
+    path = site.home.certificate(review.id)
+    path.write_bytes(data.replace(b'"leaks":0', b'"leaks":1', 1))
+    with pytest.raises(IntegrityError):
+        view.handed_out(site, review)
+    assert len([one for one in events(Event.PAGE_VIEWED) if one["page"] == "certificates"]) == 1
 
 
 def test_an_edited_certificate_is_said_in_red(workspace, site, review, at):

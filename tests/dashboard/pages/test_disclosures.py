@@ -36,6 +36,7 @@ def test_what_is_recorded_stands_in_the_accounting(page, canary_note, events):
     assert "HLEGAL" in row["Purpose"] and app.download_button
     app.run()
     assert [one["form"] for one in events(Event.AUDIT_EXPORTED)] == ["accounting"]
+    assert [one["page"] for one in events(Event.PAGE_VIEWED) if one.get("patient") == canary_note[0]] == ["disclosures"]
 
 
 def test_no_cell_of_the_file_is_a_formula(page, site, canary_note):
@@ -79,10 +80,11 @@ def test_a_day_to_come_and_an_unknown_patient_are_sentences(page, canary_note, e
     assert "has not come yet" in app.error[0].value and events(Event.DISCLOSURE_MADE) == []
 
 
-def test_an_unknown_pseudonym_is_said_to_be_that(page):
+def test_an_unknown_pseudonym_is_said_to_be_that_and_stands_in_no_log(page, site):
     app = accounted(page(), HOSTILE)
     said = [line.value for line in app.markdown if "No record" in line.value]
     assert said and "<script" not in said[0].replace(r"\<", "") and not app.dataframe
+    assert b"zz(1)" not in b"".join(path.read_bytes() for path in site.home.audit.glob("edge*"))
 
 
 def test_hospital_it_has_no_such_page(workspace, at):

@@ -81,8 +81,9 @@ def test_without_an_account_the_command_is_said(workspace, at):
     assert at(IT, "accounts").code[0].value == "confide users add NAME"
 
 
-def test_unlocking_asks_the_policy_itself(workspace):
-    visit = Visit(workspace, account_name(), Choice(Role.CLINICIAN, Purpose.TREATMENT, "north"))
+def test_unlocking_asks_the_policy_itself(workspace, signed_in):
+    chosen = Choice(Role.CLINICIAN, Purpose.TREATMENT, "north")
+    visit = Visit(workspace, account_name(), chosen, signed_in(Role.CLINICIAN, Purpose.TREATMENT))
     accounts(workspace).add("asmith", "a sentence that is long enough")
-    with pytest.raises(AccessDenied):
+    with pytest.raises(AccessDenied, match="is for hospital operations"):
         unlock(visit, "asmith")

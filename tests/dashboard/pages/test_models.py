@@ -12,6 +12,7 @@ from policies.guard import open_server
 from policies.models import CARD, list_models, sign_model
 from policies.policy import Role
 from policies.serving import choose, in_use
+from tests.dashboard.conftest import HOSTILE
 from tests.dashboard.running import html
 
 
@@ -55,6 +56,20 @@ def test_another_model_is_compared_and_promoted(workspace, site, events, at, two
     )
     app.button(key="use").click().run()
     assert in_use(site, workspace).name == newer and len(events(Event.MODEL_CHOSEN)) == 1
+
+
+def test_what_a_card_says_shows_as_itself(workspace, at, two):
+    """Whoever signs a model writes its card."""
+    (newest, _) = list_models(workspace.models, workspace.trusted)
+    card = json.loads((newest.folder / CARD).read_bytes())
+    card |= {"created": "2099-02-01T00:00:00+00:00", "study": HOSTILE}
+    card["plan"]["encoder"] = f"[x](javascript:1) {HOSTILE}"
+    sign_model(workspace.models, newest.weights.read_bytes(), card, open_server(workspace).keys)
+    app = at(Role.HOSPITAL_IT, "models")
+    (compared,) = (element.value for element in app.table)
+    cells = " ".join(compared.astype(str).to_numpy().flatten())
+    assert "zz(1)" in cells.replace("\\", "") and not app.exception
+    assert all(mark in cells and mark not in cells.replace(f"\\{mark}", "") for mark in "<*$[")
 
 
 def test_an_officer_sees_the_models_and_no_button_that_changes_them(workspace, at, two):

@@ -6,7 +6,9 @@ import pytest
 
 from clinical.gateway import list_notes
 from policies.access import Purpose
+from policies.care_team import EVERY, Member
 from policies.events import Event
+from policies.guard import account_name
 from policies.policy import Role
 from privacy.consent import refusal
 from privacy.consent_book import record_consents
@@ -68,7 +70,42 @@ def test_who_refused_is_a_pseudonym_without_a_note_until_the_glass_is_broken(at,
     assert broken["patient"] == patient and "unconscious" not in str(broken)
 
 
-def test_what_a_session_showed_closes_when_the_patient_refuses(listed, site, canary_note):
+def test_a_patient_of_others_comes_last_without_a_name_and_opens_by_breaking_the_glass(at, site, canary_note, events):
+    mine = canary_note[0]
+    (others,) = {patient for patient, _ in list_notes(site)} - {mine}
+    site.guard.care_teams.change([Member(mine, account_name())], [Member(EVERY, EVERY)])
+    app = at(Role.CLINICIAN, "patients")
+    first, second = offered(app)
+    assert "Quist" in first.label and second.label == f"Patient {others} · not one of yours"
+    app = second.click().run()
+    assert "not one of your patients" in app.warning[0].value and "Other" not in everything(app) and not html(app)
+    for page in ("note", "record"):
+        app = app.switch_page(f"pages/{page}.py").run()
+        assert "not on the care team" in app.error[0].value and "Other" not in everything(app)
+    app = app.switch_page("pages/patients.py").run()
+    app.text_area(key="reason").set_value("found unconscious")
+    app.button(key="break").click().run()
+    assert not app.error and headers(app)[1] == f"{CANARY} Other"
+    assert [entry["patient"] for entry in events(Event.BREAK_GLASS_STARTED)] == [others]
+
+
+def test_a_patient_of_others_is_found_by_the_record_number_and_by_no_name(at, site, canary_note):
+    site.guard.care_teams.change([], [Member(EVERY, EVERY)])
+    app = at(Role.CLINICIAN, "patients")
+    assert "confide care-team add" in app.code[0].value
+    assert not offered(app.text_input(key="search").set_value("Quist").run())
+    (shown,) = offered(app.text_input(key="search").set_value("p1").run())
+    assert canary_note[0] in shown.label
+
+
+def test_what_a_session_showed_closes_when_one_leaves_the_care_team(listed, site):
+    app = offered(listed)[1].click().run()
+    assert "Quist" in everything(app)
+    site.guard.care_teams.change([], [Member(EVERY, EVERY)])
+    assert "Quist" not in everything(app.run()) and "leg swelling" not in everything(app)
+
+
+def test_what_a_session_showed_closes_when_the_patient_the_patient_refuses(listed, site, canary_note):
     app = offered(listed)[1].click().run()
     assert "Quist" in everything(app)
     refuse(site, canary_note[0])

@@ -8,6 +8,7 @@ from dashboard.view import plans as view
 from federated.approval import approve
 from federated.parties import SIMULATED_SITES
 from federated.proposals import is_approved, keep_proposal, offer, write_proposal
+from policies.access import Purpose
 from policies.audit import read_entries
 from policies.errors import AccessDenied, InputError
 from policies.events import Event
@@ -52,7 +53,7 @@ def logged(site, event):
 
 def test_a_steward_reads_a_plan_and_approves_it(north, propose, at):
     site, plan = north[1], propose()
-    app = at(Role.DATA_STEWARD, "plans")
+    app = at(Role.DATA_STEWARD, "plans", purpose=Purpose.RESEARCH)
     said = " ".join(text.value for text in app.markdown)
     assert (
         not app.error and "in 2 rounds at north, river, summit" in said and "waits for a decision" in str(app.selectbox)
@@ -68,7 +69,7 @@ def test_a_steward_reads_a_plan_and_approves_it(north, propose, at):
 
 def test_a_refusal_has_a_reason_and_stands_in_the_log(north, propose, at):
     site, plan = north[1], propose()
-    app = at(Role.DATA_STEWARD, "plans")
+    app = at(Role.DATA_STEWARD, "plans", purpose=Purpose.RESEARCH)
     app.button(key="refuse").click().run()
     (said,) = logged(site, Event.PLAN_REFUSED)
     assert (said["plan"], said["reason"]) == (plan.digest, "it costs too much of the privacy budget")
@@ -78,7 +79,7 @@ def test_a_refusal_has_a_reason_and_stands_in_the_log(north, propose, at):
 
 def test_a_plan_beyond_a_cap_can_be_refused_alone(propose, at):
     propose(sigma="0.1")
-    app = at(Role.DATA_STEWARD, "plans")
+    app = at(Role.DATA_STEWARD, "plans", purpose=Purpose.RESEARCH)
     assert "cannot train by it" in app.error[0].value and app.button(key="refuse")
     assert not [button for button in app.button if button.key == "approve"]
 
@@ -86,20 +87,30 @@ def test_a_plan_beyond_a_cap_can_be_refused_alone(propose, at):
 def test_hospital_it_reads_a_plan_and_does_not_decide(propose, at):
     propose()
     app = at(Role.HOSPITAL_IT, "plans")
-    assert not app.error and app.metric and "data steward" in app.info[0].value
+    assert not app.error and app.metric
+    said = app.info[0].value.replace("\\", "")
+    assert f"data steward ({account_name()})" in said and "HRESCH" in said and "Change role or purpose" in said
     assert not [button for button in app.button if button.key in ("approve", "refuse")]
+
+
+def test_a_steward_who_is_here_for_operations_does_not_decide(propose, at):
+    propose()
+    app = at(Role.DATA_STEWARD, "plans", purpose=Purpose.OPERATIONS)
+    assert not app.error and app.info and not [one for one in app.button if one.key in ("approve", "refuse")]
+    app = at(Role.DATA_STEWARD, "plans", purpose=Purpose.RESEARCH)
+    assert [one for one in app.button if one.key == "refuse"]
 
 
 def test_a_proposal_that_was_edited_is_a_sentence(north, propose, at):
     site, plan = north[1], propose()
     path = site.home.proposals / f"{plan.digest}.json"
     path.write_bytes(path.read_bytes().replace(b'"sigma":"2.0"', b'"sigma":"0.2"'))
-    app = at(Role.DATA_STEWARD, "plans")
+    app = at(Role.DATA_STEWARD, "plans", purpose=Purpose.RESEARCH)
     assert plan.digest[:16] in app.error[0].value and not app.selectbox
 
 
 def test_without_a_proposal_the_page_says_how_one_comes(workspace, at):
-    app = at(Role.DATA_STEWARD, "plans")
+    app = at(Role.DATA_STEWARD, "plans", purpose=Purpose.RESEARCH)
     assert app.code[0].value == "confide site offer DEID" and not app.error
 
 
@@ -111,7 +122,7 @@ def test_refusing_asks_the_policy_itself_and_an_approved_plan_is_not_refused(nor
     made, site = north
     plan = propose()
     with pytest.raises(AccessDenied):
-        view.refuse(open_site(made, "north", account_name(), Role.HOSPITAL_IT), plan, view.REASONS[0])
+        view.refuse(open_site(made, "north", account_name(), Role.RESEARCHER), plan, view.REASONS[0])
     assert not logged(site, Event.PLAN_REFUSED)
     approve(site, plan, made.deidentified("north"))
     with pytest.raises(InputError, match="approved here already"):

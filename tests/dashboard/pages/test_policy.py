@@ -9,7 +9,7 @@ import pytest
 from dashboard.view import policy as view
 from dashboard.view.audit import Log
 from policies.access import installed_access
-from policies.errors import InputError, PolicyError
+from policies.errors import InputError
 from policies.policy import Role
 from policies.report import Document
 
@@ -53,12 +53,11 @@ def test_a_proposal_with_a_fault_is_a_sentence_with_its_line(workspace, at):
     assert "the proposed policy: line 1" in app.error[0].value
 
 
-@pytest.mark.parametrize(("data", "error"), [(b"", InputError), (b"\xff", InputError), (b"permit", PolicyError)])
-def test_what_is_no_policy_is_refused(data, error):
-    with pytest.raises(error):
-        view.proposed(data)
+@pytest.mark.parametrize("data", [b"", b"\xff", b"permit", b" " * 200_001])
+def test_what_is_no_policy_is_refused(site, data):
+    log = Log(site)
     with pytest.raises(InputError):
-        view.proposed(b" " * (view.LARGEST + 1))
+        view.replayed(log, log.index.follow()[0], data, datetime.now(UTC).date())
 
 
 def test_a_document_is_filled_in(site):

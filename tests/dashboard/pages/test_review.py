@@ -42,6 +42,7 @@ def test_notes_come_one_after_another_until_all_are_judged(review, site, page, e
         app.button(key="done").click().run()
     assert "all 3 notes" in app.success[0].value and not app.code
     assert len(events(Event.NOTE_REVIEWED)) == 3
+    assert [one["review"] for one in events(Event.PAGE_VIEWED) if one["page"] == "review"] == [review.id]
     assert [(p.done, p.of) for p in progress(site, review)] == [(3, 3)]
 
 

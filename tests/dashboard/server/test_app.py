@@ -15,7 +15,7 @@ from starlette.testclient import TestClient
 from dashboard.launch import address, free_port, start
 from dashboard.server.app import build
 from dashboard.server.headers import HEADERS
-from dashboard.signin import COOKIE, accounts, sessions
+from dashboard.signin import COOKIE, accounts, cookie_of, sessions
 from policies.errors import IntegrityError, PolicyError
 from policies.files import write_whole
 from policies.guard import account_name
@@ -163,8 +163,18 @@ def behind_https(tmp_path_factory: pytest.TempPathFactory) -> tuple[Workspace, T
 
 def test_behind_https_the_cookie_travels_by_https_alone(behind_https: tuple[Workspace, TestClient]) -> None:
     answer = behind_https[1].post("/signin", data={"name": "anna", "password": PASSWORD}, follow_redirects=False)
-    assert "Secure" in answer.headers["set-cookie"]
+    name, _, rest = answer.headers["set-cookie"].partition("=")
+    assert name == "__Host-confide-session" and "Secure" in rest and "Path=/" in rest and "domain" not in rest.lower()
     assert answer.headers["strict-transport-security"].startswith("max-age=31536000")
+
+
+def test_behind_https_no_cookie_of_a_neighbour_is_taken(behind_https: tuple[Workspace, TestClient]) -> None:
+    """Any host of the same domain can set a cookie without the prefix, with a session of its own."""
+    place, client = behind_https
+    token = sessions(place).begin("anna")
+    for name, status in ((COOKIE, 403), (cookie_of("https://confide.hospital.org"), 404)):
+        client.cookies.clear()
+        assert client.get("/media/0123.csv", headers={"Cookie": f"{name}={token}"}).status_code == status
 
 
 def test_what_is_broken_is_told_to_nobody_who_is_not_signed_in(behind_https: tuple[Workspace, TestClient]) -> None:

@@ -20,7 +20,7 @@ from cryptography.x509.oid import NameOID
 
 from dashboard.launch import free_port, start
 from dashboard.server.headers import HEADERS
-from dashboard.signin import COOKIE, accounts
+from dashboard.signin import accounts
 from tests.dashboard.server.test_app import PAGE, PASSWORD, made
 
 NGINX = shutil.which("nginx") or shutil.which("nginx", path="/usr/sbin")
@@ -121,10 +121,10 @@ def test_a_session_and_its_websocket_go_through(proxied: tuple[int, int, Path]) 
     with client(proxied) as browser:
         answer = sign_in(browser, PASSWORD)
         assert answer.status_code == 303 and "Secure" in answer.headers["set-cookie"]
-        token = answer.headers["set-cookie"].partition(f"{COOKIE}=")[2].partition(";")[0]
+        cookie = answer.headers["set-cookie"].partition(";")[0]
     trusted = ssl.create_default_context(cafile=str(proxied[2] / "dashboard.pem"))
     url = f"wss://{HOST}/_stcore/stream"
-    headers = {"Cookie": f"{COOKIE}={token}"}
+    headers = {"Cookie": cookie}
     way = socket.create_connection(("127.0.0.1", proxied[0]))
     origin = Origin(f"https://{HOST}")
     with connect(url, sock=way, ssl=trusted, origin=origin, additional_headers=headers) as opened:

@@ -6,6 +6,7 @@ import csv
 import hashlib
 import io
 import json
+import sqlite3
 import zipfile
 from datetime import datetime, timedelta
 
@@ -79,6 +80,16 @@ def test_a_reading_of_every_entry_is_made_anew_once_it_is_old(log, monkeypatch):
     assert view.log_state(log).check.time == later
 
 
+def test_what_an_index_hid_is_found_in_the_load_that_noticed_it(log, site, monkeypatch):
+    view.log_state(log)
+    with sqlite3.connect(site.home.audit_index) as tables:
+        tables.execute("DELETE FROM entries WHERE event = 'budget.spent'")
+    monkeypatch.setattr(view, "_FRESH", timedelta(0))
+    state = view.log_state(log)
+    assert state.left == 0 and "was not what the log says" in state.warnings[0]
+    assert len(view.found(log, Search(event="budget.spent")).hits) == 3
+
+
 def test_a_long_log_is_read_in_the_background(log, monkeypatch):
     monkeypatch.setattr(view, "_SMALL", 3)
     monkeypatch.setattr(view, "_AT_ONCE", 1)
@@ -96,7 +107,7 @@ def test_the_servers_log_is_opened_in_the_visitors_name(workspace, site):
     from policies.access import Purpose
     from policies.sessions import Choice
 
-    visit = Visit(workspace, "olga", Choice(Role.COMPLIANCE_OFFICER, Purpose.OPERATIONS, "north"))
+    visit = Visit(workspace, "olga", Choice(Role.COMPLIANCE_OFFICER, Purpose.OPERATIONS, "north"), "a token")
     assert view.logs_of(visit) == ("north", "server")
     guard = view.open_log(visit, "server").holder.guard
     assert (guard.actor, guard.roles) == ("olga", {Role.COMPLIANCE_OFFICER})

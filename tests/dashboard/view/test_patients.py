@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import time
 
-from clinical.patients import Listed
-from dashboard.view.patients import MOST, line_of, search
+from clinical.patients import Closed, Listed
+from dashboard.view.patients import MOST, line_of, search, why_closed
 from privacy.vault.person import Person
 
 
@@ -30,9 +30,21 @@ def test_names_come_in_order_and_pseudonyms_last():
     assert found("") == ["Ana Alvarez", "Anna Zu", "Zoé Núñez", "c0" * 16]
 
 
+def test_ones_own_come_first_though_they_have_no_name_and_a_number_finds_who_has_none():
+    own, other = Listed("f0" * 16, 1), Listed("a0" * 16, 1, None, Closed.OTHERS)
+    assert search([other, own], "").patients == (own, other)
+    assert search([other, own], "7852774", [other.patient]).patients == (other,)
+
+
+def test_every_closed_patient_is_explained_with_what_to_do():
+    assert "hospital IT" in why_closed(Closed.OTHERS) and "refused" in why_closed(Closed.REFUSED)
+    assert all("break the glass" in why_closed(why) for why in Closed)
+
+
 def test_a_line_tells_two_of_one_name_apart_and_has_no_name_of_who_refused():
     assert line_of(PEOPLE[0]) == "Zoé Núñez · born 1950-01-31 · female · 1 note"
-    assert line_of(Listed("p", 3, None, refused=True)) == "Patient p · refused"
+    assert line_of(Listed("p", 3, None, Closed.REFUSED)) == "Patient p · refused"
+    assert line_of(Listed("p", 3, None, Closed.OTHERS)) == "Patient p · not one of yours"
 
 
 def test_twenty_thousand_are_searched_in_less_than_half_a_second():

@@ -1,5 +1,6 @@
 import pytest
 
+from privacy.text import identifiers
 from privacy.text.identifiers import TableRecognizer, dea, iban, luhn, nhs, npi, rules, table_recognizers, vin
 
 RULES = [pytest.param(rule, id=f"{rule.category} {rule.name}") for rule in rules()]
@@ -231,3 +232,11 @@ def test_a_rule_that_runs_out_of_time_raises(monkeypatch):
     recognizer = TableRecognizer("NAME", [rule for rule in rules() if rule.name == "before a degree"])
     with pytest.raises(TimeoutError):
         recognizer.analyze("Aa Bb Cc MD " * 50_000, [])
+
+
+def test_a_pattern_is_compiled_once_and_only_for_a_text_that_holds_what_it_needs():
+    identifiers._compiled.cache_clear()
+    for _ in range(2):
+        for recognizer in table_recognizers():
+            recognizer.analyze("\N{BULLET}", [])
+    assert identifiers._compiled.cache_info().misses == len({rule.regex for rule in rules() if not rule.needs})

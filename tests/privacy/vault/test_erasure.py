@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from policies.access import Purpose
+from policies.care_team import EVERY, Member
 from policies.errors import AccessDenied, InputError, IntegrityError
 from policies.events import Event
 from policies.workspace import Workspace
@@ -96,6 +97,13 @@ def test_a_calibration_that_rests_on_the_patient_goes_too(workspace: Workspace) 
     kept.write_bytes(b"sealed")
     erased(workspace)
     assert not kept.exists()
+
+
+def test_nobody_is_on_the_care_team_of_who_is_gone(workspace: Workspace) -> None:
+    teams = at(workspace, "dave").guard.care_teams
+    teams.change([Member("p1", "carol"), Member(EVERY, "carol")])
+    erased(workspace)
+    assert teams.every() == [Member(EVERY, "carol")]
 
 
 def test_random_codes_are_tied_to_nothing_afterwards(workspace: Workspace) -> None:
