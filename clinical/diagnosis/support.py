@@ -77,7 +77,9 @@ class Extraction:
     """What was read in one note.
 
     Attributes:
-        suggestions: conditions ranked by a signed model; empty without one, and where it is refused.
+        suggestions: conditions ranked by a signed model, each with a sentence that speaks for it; empty without one, and
+            where it is refused.
+        unsupported: how many more were likely enough, and left out since no sentence speaks for them.
         refusal: why there are none, in words, or nothing.
         caution: why the numbers are no chances, in words, or nothing.
         standing: with a calibration that fits the policy.
@@ -89,6 +91,11 @@ class Extraction:
     refusal: str = ""
     caution: str = ""
     standing: Standing | None = None
+    unsupported: int = 0
+
+    def left_out(self) -> str:
+        """What is said of them, or nothing."""
+        return _say("unsupported", count=self.unsupported) if self.unsupported else ""
 
 
 def extract(
@@ -125,8 +132,10 @@ def extract(
         share = f"{calibration.familiar.quantile:.0%}"
         return Extraction(facts, (), model.name, _say("outside", patients=calibration.patients, share=share))
     arguments = Arguments(model, reading, text, facts)
-    suggestions = _suggestions(arguments, settings, calibration)
-    return Extraction(facts, suggestions, model.name, "", caution, _standing(arguments, calibration))
+    likely = _suggestions(arguments, settings, calibration)
+    shown = tuple(own for own in likely if own.evidence)
+    standing = _standing(arguments, calibration)
+    return Extraction(facts, shown, model.name, "", caution, standing, len(likely) - len(shown))
 
 
 def intended_use() -> str:

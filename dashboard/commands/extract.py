@@ -157,5 +157,7 @@ def show(text: str, found: Extraction) -> None:
     for suggestion in found.suggestions:
         for line in basis_lines(text, suggestion):
             say(line)
-    if not found.suggestions and not found.refusal:
+    if left_out := found.left_out():
+        say(f"  {left_out}")
+    elif not found.suggestions and not found.refusal:
         say("  none reaches the policy's smallest probability")

@@ -50,18 +50,17 @@ class NoteView:
 def note_view(
     text: str, extraction: Extraction, kinds: Container[str] = KINDS, codes: Codes = MappingProxyType({})
 ) -> NoteView:
-    """Mark a note; a condition for which no sentence speaks is left out, and that is said.
+    """Mark a note, and draw what it may support.
 
     Args:
         kinds: of mentions, that are marked.
         codes: to be said with the mentions.
     """
-    shown = [suggestion for suggestion in extraction.suggestions if suggestion.evidence]
+    shown = extraction.suggestions
     items = [*_standing(extraction), *(_condition(rank, own, text) for rank, own in enumerate(shown, 1))]
-    left_out = len(extraction.suggestions) - len(shown)
-    if left_out:
-        items.append(f"<p>{left_out} more, for which no sentence speaks, not shown.</p>")
-    if not extraction.suggestions and not extraction.refusal:
+    if left_out := extraction.left_out():
+        items.append(f"<p>{escape(left_out)}.</p>")
+    elif not shown and not extraction.refusal:
         items.append("<p>No condition reaches the smallest probability that the policy lets this page show.</p>")
     marked = [own for own in extraction.facts.mentions if own.kind in kinds]
     return NoteView(_marked(text, extraction.facts, marked, shown, codes), "".join(items), tuple(map(_fact, marked)))

@@ -48,8 +48,21 @@ def card(uuid: str, site: str, which: str, text: str, found: Extraction) -> dict
     }
 
 
+def unread_card(uuid: str, site: str, count: int) -> dict[str, Any]:
+    """The card that says that notes are there which were not read: no card would say that they hold nothing."""
+    return {
+        "uuid": uuid,
+        "summary": f"{counted(count, 'note')} of this patient could not be read here",
+        "indicator": "warning",
+        "detail": "What is held at an address, as PDF, or in another format that is no text is not read, and of the "
+        "notes in Confide's own records only the first few.",
+        "source": {"label": f"Confide at {site}"},
+    }
+
+
 def _summary(which: str, found: Extraction) -> str:
-    likeliest = ", ".join(f"{one.title} ({one.probability:.0%})" for one in found.suggestions)
+    what = "share " if found.standing is None else ""
+    likeliest = ", ".join(f"{one.title} ({what}{one.probability:.0%})" for one in found.suggestions)
     counts = [counted(sum(own.kind == kind for own in found.facts.mentions), kind) for kind in ("problem", "finding")]
     said = f"may support {likeliest}" if likeliest else f"names {' and '.join(counts)}; no condition is ranked"
     whole = f"The {which} {said}"
@@ -66,6 +79,8 @@ def _detail(text: str, found: Extraction) -> Iterator[str]:
         first, *basis = basis_lines(text, suggestion)
         yield f"\n**May support {escaped(first.strip())}**\n"
         yield from (f"- {escaped(' '.join(line.split()))}" for line in basis)
+    if left_out := found.left_out():
+        yield f"\n{escaped(left_out)}."
     for kind, rows in fact_rows(text, found.facts).items():
         yield f"\n**{kind.capitalize()}s**\n"
         for row in rows[:_MOST_ROWS]:

@@ -5,13 +5,14 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from typing import Any, Literal, TypeVar
 from uuid import UUID
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationError
 from pydantic.alias_generators import to_camel
 
-from clinical.attachments import UnreadableNote, read_attachment
+from clinical.attachments import document_text
 from policies.errors import InputError
 
 _HINT = "Send what CDS Hooks 2.0 asks for."
@@ -34,6 +35,7 @@ class Call(_Sent):
 
     hook: Literal["patient-view"]
     hook_instance: UUID
+    fhir_server: str = ""
     context: Context
     prefetch: dict[str, Any] = {}
 
@@ -69,6 +71,14 @@ class SentNote:
     text: str = field(repr=False)
 
 
+@dataclass(frozen=True)
+class SentNotes:
+    """The notes that could be read, the newest first, and how many there are that could not."""
+
+    read: Sequence[SentNote]
+    unread: int
+
+
 def read(kind: type[_Body], data: bytes) -> _Body:
     """The body of a request.
 
@@ -92,8 +102,8 @@ def sent_patient(call: Call) -> Mapping[str, Any] | None:
     return patient if (patient.get("resourceType"), patient.get("id")) == ("Patient", call.context.patient_id) else None
 
 
-def sent_notes(call: Call, largest: int) -> Sequence[SentNote] | None:
-    """The notes of the patient that were prefetched and can be read, the newest first; None where none were asked for.
+def sent_notes(call: Call, largest: int) -> SentNotes | None:
+    """The notes of the patient that were prefetched; None where none were asked for.
 
     Raises:
         InputError: they are no Bundle, or one of them is not of the patient in context.
@@ -102,23 +112,36 @@ def sent_notes(call: Call, largest: int) -> Sequence[SentNote] | None:
     if bundle is None:
         return None
     try:
+        if bundle["resourceType"] != "Bundle":
+            raise InputError("'documents' is no Bundle of DocumentReference", _HINT)
         resources = [entry["resource"] for entry in bundle.get("entry", ())]
         found = [one for one in resources if one["resourceType"] == "DocumentReference" and one["status"] == "current"]
-        if any(one["subject"]["reference"].split("/")[-2:] != ["Patient", call.context.patient_id] for one in found):
+        if not {str(one["subject"]["reference"]) for one in found} <= _references(call):
             raise InputError("a document is not of the patient in context", _HINT)
-        notes = [
-            SentNote(str(one["id"]), str(one.get("date", "")), text) for one in found if (text := _text(one, largest))
-        ]
+        notes = [SentNote(str(one["id"]), str(one.get("date", "")), _text(one, largest)) for one in found]
     except (KeyError, TypeError, AttributeError):
         raise InputError("'documents' is no Bundle of DocumentReference", _HINT) from None
-    return sorted(notes, key=lambda note: note.date, reverse=True)
+    held = sorted((note for note in notes if note.text), key=lambda note: _moment(note.date), reverse=True)
+    return SentNotes(held, len(notes) - len(held))
+
+
+def _references(call: Call) -> set[str]:
+    """How a resource may name the patient in context: within the server, or by the server's own address."""
+    own = f"Patient/{call.context.patient_id}"
+    return {own, *([f"{call.fhir_server.rstrip('/')}/{own}"] if call.fhir_server else [])}
+
+
+def _moment(date: str) -> datetime:
+    try:
+        found = datetime.fromisoformat(date)
+    except ValueError:
+        return datetime.min.replace(tzinfo=UTC)
+    return found if found.tzinfo else found.replace(tzinfo=UTC)
 
 
 def _text(document: Mapping[str, Any], largest: int) -> str:
-    """The first content that can be read: R4 allows the same note in several formats."""
-    for content in document["content"]:
-        try:
-            return read_attachment(content["attachment"], largest)
-        except UnreadableNote:
-            continue
-    return ""
+    """The text of a document, or nothing where none of it can be read."""
+    try:
+        return document_text(document, largest)
+    except InputError:
+        return ""

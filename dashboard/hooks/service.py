@@ -9,10 +9,11 @@ from threading import Lock
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
-from clinical.gateway import extract_for_care, list_notes, open_note, warm_up
+from clinical.gateway import extract_for_care, open_note, warm_up
+from clinical.patients import notes_of
 from dashboard.commands.extract import ready_model
-from dashboard.hooks.cards import REASONS, card
-from dashboard.hooks.requests import Call, Feedback, SentNote, read, sent_notes, sent_patient
+from dashboard.hooks.cards import REASONS, card, unread_card
+from dashboard.hooks.requests import Call, Feedback, SentNote, SentNotes, read, sent_notes, sent_patient
 from dashboard.hooks.tokens import Seen, TokenRefused, caller
 from policies.access import Action, Purpose
 from policies.errors import InputError
@@ -43,7 +44,7 @@ def discovery() -> dict[str, Any]:
         "services": [
             {
                 "hook": "patient-view",
-                "title": "Confide: what the newest notes say and may support",
+                "title": "Confide: what notes of the patient say and may support",
                 "description": "Facts of a patient's notes and ranked conditions, each with its sentences, for a "
                 "professional's own review; never a diagnosis.",
                 "id": SERVICE,
@@ -127,17 +128,21 @@ class Service:
         notes = self._kept(site, facts["patient"]) if sent is None else sent
         codes = Pseudonyms(site.keys.pseudonyms)
         model = self._ready(site)
-        for note in notes[:MOST_NOTES]:
+        for note in notes.read[:MOST_NOTES]:
             uuid = str(uuid4())
             record = codes.of("DocumentReference", note.id) if sent is not None else note.id
             found = extract_for_care(site, note.text, model, {**facts, "record": record, "card": uuid})
             which = f"note of {note.date[:10]}" if note.date else "note in Confide's own records"
             yield card(uuid, site.name, which, note.text, found)
+        if notes.unread:
+            yield unread_card(str(uuid4()), site.name, notes.unread)
 
-    def _kept(self, site: Site, patient: str) -> list[SentNote]:
+    def _kept(self, site: Site, patient: str) -> SentNotes:
         """Notes of the vault, which keeps no dates: the first few in the order of their codes."""
-        records = [record for own, record in list_notes(site) if own == patient][:MOST_NOTES]
-        return [SentNote(record, "", open_note(site, patient, record).text) for record in records]
+        records = notes_of(site, patient)
+        first = records[:MOST_NOTES]
+        read = [SentNote(record, "", open_note(site, patient, record).text) for record in first]
+        return SentNotes(read, len(records) - len(first))
 
     def _ready(self, site: Site) -> ConditionModel | None:
         """The model in use, loaded once."""

@@ -36,10 +36,10 @@ def choose(visit: Visit, listed: list[Listed]) -> None:
     words = st.text_input(WHOM, key="search", placeholder="Write some of it")
     found = search(listed, words, by_number(visit.site, listed, words))
     st.caption(found.sentence)
-    for number, own in enumerate(found.patients):
+    for own in found.patients:
         chosen = own.patient == st.session_state.get(PATIENT)
         kind: Literal["primary", "secondary"] = "primary" if chosen else "secondary"
-        if st.button(plain(line_of(own)), key=f"patient {number}", type=kind, width="stretch", wrap=True):
+        if st.button(plain(line_of(own)), key=f"patient {own.patient}", type=kind, width="stretch", wrap=True):
             choose_patient(own.patient)
             st.rerun()
 

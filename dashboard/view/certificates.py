@@ -77,8 +77,15 @@ def handed_out(site: Site, review: Review) -> bytes:
 def bound_rows(statement: Mapping[str, Any]) -> list[Mapping[str, Any]]:
     """What was found of each category of identifier, and how much may be left at most."""
     every = {"all": statement["all_categories"], **statement["categories"]}
-    columns = ("Identifier", "Left", "In notes", "Notes per 1,000 at most", "Identifiers per 1,000 at most")
-    return [dict(zip(columns, (name, *line.values()), strict=True)) for name, line in every.items()]
+    columns = {
+        "Left": "leaks",
+        "In notes": "notes",
+        "Notes per 1,000 at most": "notes_per_1000",
+        "Identifiers per 1,000 at most": "leaks_per_1000",
+    }
+    return [
+        {"Identifier": name, **{title: line[key] for title, key in columns.items()}} for name, line in every.items()
+    ]
 
 
 def sentences(statement: Mapping[str, Any]) -> list[str]:

@@ -107,7 +107,14 @@ def test_without_a_calibration_there_are_shares_and_a_caution(model: ConditionMo
     assert "not calibrated" in found.caution
     assert found.standing is None
     assert {s.in_set for s in found.suggestions} == {None}
-    assert sum(s.probability for s in found.suggestions) == pytest.approx(1.0, abs=1e-3)
+    assert 0.9 < sum(s.probability for s in found.suggestions) <= 1.0
+
+
+def test_a_condition_for_which_no_sentence_speaks_is_counted_and_not_suggested(model: ConditionModel) -> None:
+    found = read(NOTE, model)
+    assert all(own.evidence for own in found.suggestions)
+    assert found.unsupported == 3 - len(found.suggestions) > 0
+    assert found.left_out() == f"{found.unsupported} more, for which no sentence speaks, not shown"
 
 
 def test_with_one_there_are_probabilities_and_a_set(model: ConditionModel) -> None:
@@ -125,7 +132,7 @@ def test_with_one_there_are_probabilities_and_a_set(model: ConditionModel) -> No
 
 def test_a_label_of_the_set_is_shown_however_small_its_probability(model: ConditionModel) -> None:
     found = read(NOTE, model, calibration(model, threshold=-99.0), smallest_probability=1.0)
-    assert len(found.suggestions) == 3
+    assert len(found.suggestions) + found.unsupported == 3
 
 
 def test_an_empty_set_is_said(model: ConditionModel) -> None:

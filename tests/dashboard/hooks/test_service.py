@@ -91,9 +91,23 @@ def test_the_newest_notes_that_can_be_read_make_cards(ehr: Ehr) -> None:
     picture = document("d8", "p1", b"\x00", "image/png", date="2026-02-01")
     old = {**document("d7", "p1", "Gout.", date="2026-03-01"), "status": "superseded"}
     cards = ehr.view(prefetch=sent(*notes, picture, old)).json()["cards"]
-    assert [card["summary"][9:22].strip() for card in cards] == [f"of 2026-01-0{day}" for day in (4, 3, 2)]
-    assert len(cards) == MOST_NOTES
+    assert [card["summary"][9:22].strip() for card in cards[:-1]] == [f"of 2026-01-0{day}" for day in (4, 3, 2)]
+    assert len(cards) == MOST_NOTES + 1
+    assert cards[-1]["summary"] == "1 note of this patient could not be read here"
     assert ehr.view(prefetch=sent()).json() == {"cards": []}
+
+
+def test_a_note_that_is_held_at_an_address_is_said_and_one_entered_in_error_is_not_read(ehr: Ehr) -> None:
+    away, wrong = document("d1", "p1", "Gout."), {**document("d2", "p1", "Gout."), "docStatus": "entered-in-error"}
+    away["content"] = [{"attachment": {"contentType": "text/plain", "url": "Binary/1"}}]
+    (card,) = ehr.view(prefetch=sent(away, wrong)).json()["cards"]
+    assert card["summary"].startswith("2 notes") and card["indicator"] == "warning"
+
+
+def test_what_the_newest_is_does_not_depend_on_how_its_time_is_written(ehr: Ehr) -> None:
+    dates = ("2026-01-05T01:00:00+09:00", "2026-01-04T18:00:00Z")
+    cards = ehr.view(prefetch=sent(*(document(f"d{day}", "p1", "Gout.", date=day) for day in dates))).json()["cards"]
+    assert [card["summary"][9:22].strip() for card in cards] == ["of 2026-01-04", "of 2026-01-05"]
 
 
 WRONG = {
@@ -106,6 +120,12 @@ WRONG = {
     "a user who is the patient": call(context={"userId": "Patient/p1", "patientId": "p1"}),
     "a document of another": call(prefetch=sent(document("d9", "p2", CANARY))),
     "a patient of another shape": call(prefetch={"patient": {**PATIENT, "identifier": [{"type": "MR", "value": "1"}]}}),
+    "a document of the same number elsewhere": call(
+        prefetch=sent({**document("d9", "p1", CANARY), "subject": {"reference": "https://other.example/Patient/p1"}})
+    ),
+    "an outcome instead of documents": call(
+        prefetch={"patient": PATIENT, "documents": {"resourceType": "OperationOutcome", "issue": []}}
+    ),
     "documents of another shape": call(prefetch={"patient": PATIENT, "documents": [CANARY]}),
 }
 

@@ -51,6 +51,7 @@ def test_once_two_are_done_it_is_signed_shown_and_downloaded(workspace, site, re
     assert not app.error and is_signed(site, review) and "the signature verifies" in app.success[0].value
     bounds = app.dataframe[1].value.set_index("Identifier")
     assert bounds.loc["NAME", "Left"] == 1 and bounds.loc["all", "Left"] == 1
+    assert bounds.loc["NAME", "In notes"] == 1 and float(bounds.loc["NAME", "Notes per 1,000 at most"]) > 1
     assert app.download_button and not any("<b>" in line.value.replace(r"\<", "") for line in app.markdown)
 
 
