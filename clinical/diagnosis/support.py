@@ -77,8 +77,8 @@ class Extraction:
     """What was read in one note.
 
     Attributes:
-        suggestions: conditions ranked by a signed model, each with a sentence that speaks for it; empty without one, and
-            where it is refused.
+        suggestions: conditions ranked by a signed model, each with a sentence that speaks for it; empty without a
+            model, and where it is refused.
         unsupported: how many more were likely enough, and left out since no sentence speaks for them.
         refusal: why there are none, in words, or nothing.
         caution: why the numbers are no chances, in words, or nothing.
