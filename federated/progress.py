@@ -6,14 +6,14 @@ A round is finished when it stands in the log; what lies on disk of a later one 
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
 from safetensors.numpy import load, save
 
 from federated.aggregation import Weights
-from federated.plan import Plan
+from federated.plan import Plan, read_plan
 from federated.receipt import Receipt, write_receipt
 from policies.audit import read_entries
 from policies.errors import IntegrityError
@@ -122,6 +122,15 @@ def rounds_done(server: Server, plan: str) -> list[dict[str, Any]]:
     """Seconds and bytes of each round, oldest first."""
     path = server.home.rounds(plan)
     return [json.loads(line) for line in path.read_text("utf-8").splitlines()] if path.exists() else []
+
+
+def unfinished(server: Server, site: str) -> Iterator[tuple[Plan, int]]:
+    """Plans that cannot do without a site and have rounds left, with the rounds that are done."""
+    for path in sorted(server.home.runs.glob("*/plan.json")):
+        plan = read_plan(path)
+        done = len(rounds_done(server, plan.digest))
+        if plan.needed == len(plan.sites) and site in {share.name for share in plan.sites} and 0 < done < plan.rounds:
+            yield plan, done
 
 
 def next_attempt(server: Server, plan: str, round_number: int) -> int:

@@ -26,8 +26,9 @@ from federated.site_round import plan_classifier
 from federated.study import plan_with, register, shares
 from federated.validation import score_for
 from policies.access import Action, Purpose
+from policies.files import sha256_hex
 from policies.guard import Server
-from policies.models import SignedModel
+from policies.models import SignedModel, list_models
 from policies.workspace import Workspace
 
 
@@ -75,7 +76,13 @@ class Together:
             score=score,
         )
         model = save(model_weights(classifier, weights))
-        return register(self.workspace, self.server, plan, model, time.monotonic() - began)
+        return self._signed(plan, model) or register(self.workspace, self.server, plan, model, time.monotonic() - began)
+
+    def _signed(self, plan: Plan, model: bytes) -> SignedModel | None:
+        """The model of this plan, where an earlier command signed the same weights."""
+        said = {"plan_sha256": plan.digest, "weights_sha256": sha256_hex(model)}
+        found = list_models(self.workspace.models, self.workspace.trusted)
+        return next((own for own in found if said.items() <= own.card.items()), None)
 
     def _agree(self, grid: Grid, rule: LabelRule, settings: StudySettings) -> Plan:
         """The plan with every site's count, once all have approved it."""
@@ -84,6 +91,7 @@ class Together:
         names = sorted(member.name for member in self.roster.members)
         delta = self.server.guard.policy.training.delta
         draft = plan_with(settings, rule, delta, shares(dict.fromkeys(names, FEWEST)))
+        draft.rule.check(draft.needed)  # before any site is asked for a count, which costs it
         plan = draft.model_copy(update={"sites": shares(agreement.counts(draft))})
         agreement.approvals(plan)
         return plan

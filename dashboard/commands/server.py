@@ -91,11 +91,18 @@ def dismiss(
 
     [dim]Example: confide server dismiss north[/]
     """
+    from dashboard.console import say
+    from federated.progress import unfinished
     from federated.provision.founding import dismiss as dismissed
     from policies.guard import open_server
     from policies.workspace import Workspace
 
-    _say_fingerprint(dismissed(open_server(Workspace.existing(workspace)), site))
+    roster = dismissed(server := open_server(Workspace.existing(workspace)), site)
+    for plan, done in unfinished(server, site):
+        say(f"attention: plan {plan.digest[:16]} needs '{site}', and ends at round {done} of {plan.rounds}")
+    _say_fingerprint(roster)
+    others = ", ".join(sorted(roster.invited))
+    say(f"next: 'confide server invite' for each of {others}, and each joins again, comparing this fingerprint")
 
 
 @app.command()

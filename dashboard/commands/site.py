@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from policies.guard import Site
     from policies.workspace import Workspace
 
+_DIGITS_OF_A_YES = 8
 app = typer.Typer(no_args_is_help=True, help="A hospital's node: join a federation, approve plans, start and stop.")
 
 
@@ -114,20 +115,23 @@ def approve(
     from federated.approval import approve as approved
     from federated.parties import check_known
     from federated.plan import read_plan
-    from federated.proposals import offered, proposed
+    from federated.proposals import is_approved, offered, proposed
     from federated.site_round import plan_classifier, prepare
     from federated.study import budget_after
     from policies.releases import epsilon_text
     from policies.workspace import Workspace
 
-    if yes and not plan:
+    if yes and len(plan) < _DIGITS_OF_A_YES and not Path(plan).is_file():
         raise InputError(
-            "--yes needs the plan that it approves: a newer one could have come since you read it",
+            f"--yes needs {_DIGITS_OF_A_YES} digits of the plan that it approves: a newer one could have come",
             "Give the first digits of the plan that you read; 'confide site status' shows those of the newest.",
         )
     place = Workspace.existing(workspace)
     chosen = _member(place, site)
     read = read_plan(Path(plan)) if Path(plan).is_file() else proposed(chosen, plan)
+    if is_approved(chosen, read.digest):
+        say(f"plan {read.digest[:16]} is approved here already; nothing was changed")
+        return
     folder = data or offered(chosen)
     check_known(chosen, read)
     say(read.in_words(chosen.name))
@@ -224,8 +228,11 @@ def _say_refusal(site: Site) -> None:
     """What this hospital refused last, or failed at, as its log says; the server is told a code alone."""
     from dashboard.console import say
     from federated.refusing import REFUSALS, recent_entries
+    from policies.events import Event
 
     for entry in reversed(recent_entries(site)):
+        if entry.event in (Event.UPDATE_RELEASED, Event.RECEIPT_CHECKED):
+            return  # what was refused before that was mended
         if entry.event in REFUSALS and "reason" in entry.details:  # an error that is not ours has none
             say(f"refused {entry.time[:19].replace('T', ' ')} UTC: {entry.details['reason']}")
             return

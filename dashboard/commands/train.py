@@ -68,7 +68,7 @@ def train(
         str | None, typer.Option(help="Train at the hospitals of this federation, each on its own machine.")
     ] = None,
     wait: Annotated[int, typer.Option(min=1, help="Seconds that a federation's approvals are waited for.")] = 86_400,
-    watch: Annotated[bool, typer.Option("--watch", help="With --federation: a line for each round.")] = False,
+    watch: Annotated[bool, typer.Option("--watch/--quiet", help="With --federation: a line for each round.")] = True,
     yes: Annotated[bool, typer.Option("--yes", help="Approve the plan for every site without asking.")] = False,
     workspace: WorkspaceOption = None,
 ) -> None:
@@ -76,7 +76,7 @@ def train(
 
     [dim]Example: confide train deid/north deid/river --labels labels.toml --epsilon 4[/]
 
-    [dim]Between machines: confide train --federation cardio --labels labels.toml --epsilon 4 --watch[/]
+    [dim]Between machines: confide train --federation cardio --labels labels.toml --epsilon 4[/]
     """
     from clinical.labels import LabelSource, read_label_rule
     from federated.aggregation import optimizer_named

@@ -32,4 +32,4 @@ def upgrade(
         say(f"{one.holder}: layout {one.before} -> {LAYOUT}")
         for change in one.changes:
             say(f"attention: {change}")
-    say(f"wrote {out}" if done else "everything is of this version already; nothing was changed")
+    say(f"wrote {out}" if done else "everything is of this version already: nothing was changed, and no backup written")

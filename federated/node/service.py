@@ -161,7 +161,7 @@ def _why_refused(log: Path) -> str:
         stream.seek(max(0, log.stat().st_size - _LAST_BYTES))
         said = stream.read()
     if said.rfind(b"Failed to activate SuperNode") > said.rfind(b"SuperNode ID:"):
-        return "the server does not know this site's node; its administrator runs 'confide server admit' with its reply"
+        return "the server does not know this site's node (not admitted yet, or dismissed): call its administrator"
     return ""
 
 

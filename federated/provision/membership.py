@@ -79,6 +79,8 @@ def confirm(site: Site, workspace: Workspace, invitation: Invitation, heard: str
     roster = invitation.roster
     if roster.missing:
         raise InputError(f"the keys of {', '.join(roster.missing)} are not known yet", "Wait for the next invitation.")
+    if (given := sum(map(str.isdigit, heard))) != (whole := sum(map(str.isdigit, roster.fingerprint))):
+        raise InputError(f"{given} digits were typed, of {whole}", "Type all twelve groups, as they are read to you.")
     if not same_fingerprint(heard, roster.fingerprint):
         raise IntegrityError(
             "the fingerprint that was read to you is not that of this invitation, so nothing of it is believed",

@@ -30,14 +30,14 @@ from federated.messages import (
 )
 from federated.parties import SIMULATED_SITES, simulated_parties
 from federated.plan import Plan
-from federated.progress import last_finished
+from federated.progress import last_finished, unfinished
 from federated.receipt import read_receipt, write_receipt
 from federated.server_app import Rounds
 from federated.site_round import plan_classifier, prepare
 from policies.audit import read_entries
 from policies.errors import IntegrityError, TrainingError
 from policies.events import Entry, Event
-from policies.files import sha256_hex
+from policies.files import canonical_json, sha256_hex, write_whole
 from policies.guard import Server, open_server
 from policies.policy import Aggregation
 from policies.workspace import WORKSPACE_VARIABLE, Workspace
@@ -453,3 +453,13 @@ def test_a_site_that_is_kept_from_every_receipt_goes_no_further(
     assert [booking.round for booking in open_ledger(hospital(workspace, "north")).bookings()] == [1]
     (refused,) = of_site(workspace, "north", Event.RUN_REFUSED)
     assert refused.details["reason"] == "round 2 comes without the receipt of the round before"
+
+
+def test_a_plan_with_rounds_left_that_cannot_do_without_a_site_is_unfinished(server: Server, plain: Plan) -> None:
+    write_whole(server.home.agreed(plain.digest), canonical_json(plain.model_dump(mode="json")))
+    assert not list(unfinished(server, plain.sites[0].name))  # nothing of it is lost yet
+    write_whole(server.home.rounds(plain.digest), b'{"round": 1}\n')
+    assert list(unfinished(server, plain.sites[0].name)) == [(plain, 1)]
+    assert not list(unfinished(server, "stranger"))
+    write_whole(server.home.rounds(plain.digest), b'{"round": 1}\n' * plain.rounds)
+    assert not list(unfinished(server, plain.sites[0].name))

@@ -87,6 +87,8 @@ def test_a_plan_is_approved_in_plain_words_by_a_member_and_among_members_only(ma
     said = confide("north", *approve)
     assert "clipped to norm 1.0" in said
     assert f"approved plan {plan.digest[:16]}" in said
+    again = confide("north", *approve)
+    assert "approved here already" in again and "preparing" not in again
     stranger = plan.sites[1].model_copy(update={"name": "stranger"})
     other = plan.model_copy(update={"sites": (*plan.sites, stranger)})
     Path("plan.json").write_bytes(canonical_json(other.model_dump(mode="json")))
@@ -95,13 +97,15 @@ def test_a_plan_is_approved_in_plain_words_by_a_member_and_among_members_only(ma
 
 def test_yes_approves_no_plan_that_was_not_named(machines: Path) -> None:
     confide("north", "site", "init", "north")
-    assert "--yes needs the plan" in confide("north", "site", "approve", "--yes", code=6)
+    for digits in ((), ("d3bf",)):
+        assert "--yes needs 8 digits" in confide("north", "site", "approve", *digits, "--yes", code=6)
 
 
 def test_a_dismissed_site_replies_with_a_new_key(machines: Path) -> None:
     fingerprint = joined(machines)
     confide("north", "site", "join", "north.invitation", "--fingerprint", fingerprint)
-    assert "fingerprint" in confide("server", "server", "dismiss", "north")
+    said = confide("server", "server", "dismiss", "north")
+    assert "fingerprint" in said and "'confide server invite' for each of" in said
     confide("north", "site", "init", "north", "--new-key")
     confide("server", "server", "invite", "north", "--out", "north.invitation")
     assert "join once more" in confide("north", "site", "join", "north.invitation")

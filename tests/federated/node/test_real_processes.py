@@ -141,7 +141,7 @@ def test_a_study_by_commands_goes_on_after_the_server_was_killed_in_the_middle_o
     labels = federation.joined.root / "labels.toml"
     labels.write_text(f"labels = {list(LABELS)}\n")
     words = ["train", "--federation", "cardio", "--labels", str(labels), "--label-source", "category"]
-    words += ["--epsilon", "5", "--rounds", "2", "--aggregation", "secure", "--encoder", str(encoder), "--watch"]
+    words += ["--epsilon", "5", "--rounds", "2", "--aggregation", "secure", "--encoder", str(encoder)]
     words += ["--deadline", "60", "--workspace", str(federation.joined.workspace("server").root)]
     for name in SITES:
         offer(federation.joined.site(name), federation.joined.workspace(name).deidentified(name), counts=1)
@@ -151,7 +151,8 @@ def test_a_study_by_commands_goes_on_after_the_server_was_killed_in_the_middle_o
     wait_for(lambda: all(federation.joined.site(name).home.update(plan.digest, 1).exists() for name in SITES))
     first.kill()
     assert first.wait() == -9
-    assert federation.python(str(HERE / "train.py"), *words).wait(120) == 0
+    for _ in range(2):  # once more it finds all done, and signs no second model
+        assert federation.python(str(HERE / "train.py"), *words).wait(120) == 0
     federation.check(plan)
     assert [federation.spent(plan, name) for name in SITES] == [[1, 2]] * 3
     server = federation.joined.server

@@ -96,6 +96,13 @@ def test_a_roster_with_another_key_for_oneself_is_refused_even_with_its_fingerpr
         confirm(joined.site("north"), joined.workspace("north"), read_invitation(path), false.fingerprint)
 
 
+def test_digits_that_are_missing_are_no_sign_of_tampering(tmp_path: Path) -> None:
+    joined = all_joined(tmp_path)
+    read = read_invitation(joined.invitation("north"))
+    with pytest.raises(InputError, match="5 digits were typed, of 60"):
+        confirm(joined.site("north"), joined.workspace("north"), read, "12345")
+
+
 def test_an_invitation_that_lacks_a_site_cannot_be_confirmed(tmp_path: Path) -> None:
     joined = founded(tmp_path)
     read = read_invitation(joined.invitation("north"))
