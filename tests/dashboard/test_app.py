@@ -76,7 +76,7 @@ def test_whoever_has_several_roles_chooses_once_and_the_choice_is_logged(workspa
 
 
 def test_whoever_has_one_choice_is_not_asked(workspace, let, signed_in, events):
-    let("hospital_it")
+    let("researcher")
     signed_in()
     assert started().title and len(events(Event.PURPOSE_CHOSEN)) == 1
 

@@ -68,7 +68,7 @@ def test_a_summary_has_its_parts_and_quotes(confide, patient):
         f"{part}\n" in shown
         for part in ("complaints in the newest note", "problems", "medications", "results", "open", "timeline")
     )
-    assert "hypertension: historical" in shown and "furosemide" in shown
+    assert "hypertension: present" in shown and "furosemide" in shown
     data = json.loads(confide("summary", patient, "--json"))
     assert data["notes"] == 1 and {own["concept"] for own in data["medications"]} == {"furosemide"}
 

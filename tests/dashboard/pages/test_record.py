@@ -31,7 +31,7 @@ def record_of(at, site, canary_note):
 def test_the_summary_quotes_and_is_logged_once(record_of, canary_note, events):
     app = record_of
     assert not app.error and headers(app) == ["Record", f"{CANARY} Quist"]
-    for words in ("hypertension: historical", "furosemide", "rising", "ordered: ct", "<blockquote>Creatinine 1.9"):
+    for words in ("hypertension: present", "furosemide", "rising", "ordered: ct", "<blockquote>Creatinine 1.9"):
         assert words in html(app).replace("computed tomography", "ct"), words
     app.run()
     assert [entry["patient"] for entry in events(Event.NOTE_EXTRACTED)] == [canary_note[0]]
