@@ -256,6 +256,29 @@ def test_every_command_is_told_to_somebody() -> None:
     assert [name for name in leaves if name not in told] == []
 
 
+def test_the_readme_has_its_parts_in_order_and_nothing_is_left_open() -> None:
+    """The demo's one run, a picture, who does what, what it does not do, real exports: what was once lost in a merge."""
+    text = (ROOT / "README.md").read_text("utf-8")
+    parts = [
+        "make demo",
+        "<details>",
+        "the road took",
+        "</details>",
+        "docs/pictures/",
+        "## What each of you does first",
+    ]
+    parts += ["## What it does not do yet", "## On real exports", "confide extract note.txt", "## How it is built"]
+    places = [text.find(part) for part in parts]
+    assert -1 not in places and places == sorted(places)
+    assert text.count("```") % 2 == 0 and text.count("<details>") == text.count("</details>") == 1
+    demo = text[text.index("<details>") : text.index("</details>")]
+    signed, read_with = (
+        re.search(r"signed anew: model (\w{16})", demo),
+        re.search(r"may support \(model (\w{16})", demo),
+    )
+    assert signed and read_with and signed[1] == read_with[1]  # of one run
+
+
 # Exit codes.
 
 
