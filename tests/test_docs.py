@@ -257,7 +257,7 @@ def test_every_command_is_told_to_somebody() -> None:
 
 
 def test_the_readme_has_its_parts_in_order_and_nothing_is_left_open() -> None:
-    """One run of the demo, a picture, who does what, what it does not do, real exports: a merge once lost some of it."""
+    """One run of the demo, a picture, who does what, what it does not do, real exports: a merge once lost some."""
     text = (ROOT / "README.md").read_text("utf-8")
     parts = [
         "make demo",
