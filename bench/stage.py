@@ -77,7 +77,7 @@ def make(root: Path) -> Workspace:
     Raises:
         InputError: the folder holds something that no demo made.
     """
-    workspace = new_workspace(root)
+    workspace = new_workspace(root, _PATIENTS)
     _appoint(workspace)
     cohorts = deidentify(workspace, write_exports(workspace, _PATIENTS), 1)
     patient, refusing, *others = patients(open_site(workspace, SITE))

@@ -44,7 +44,7 @@ _MARK = "this workspace was made by 'confide demo' and is made anew by the next 
 
 def run(root: Path, patients: int, workers: int) -> None:
     """Walk the road and print what a reader needs to see of each step."""
-    workspace = new_workspace(root)
+    workspace = new_workspace(root, patients)
     step(1, "three hospitals write their FHIR exports (synthetic)")
     names = write_exports(workspace, patients)
     step(2, "each hospital de-identifies its own records")
@@ -75,8 +75,8 @@ def step(number: int, what: str) -> None:
     console.print(f"\n[bold cyan]{number}[/] [bold]{what}[/]")
 
 
-def new_workspace(root: Path) -> Workspace:
-    """A fresh workspace; one of an earlier demo is replaced.
+def new_workspace(root: Path, patients: int) -> Workspace:
+    """A fresh workspace; one of an earlier demo is replaced. Hospitals of few patients allow a small cohort.
 
     Raises:
         InputError: the folder holds something else.
@@ -88,7 +88,9 @@ def new_workspace(root: Path) -> Workspace:
         raise InputError("holds something that no demo made", "Name another folder with --workspace.", file=root)
     write_whole(mark, _MARK.encode())
     workspace = Workspace(root)
-    write_whole(workspace.policy, default_policy_text(account_name()).encode())
+    text, fewest = default_policy_text(account_name()), min(100, patients // 2)
+    text = text.replace("smallest_cohort = 100 ", f"smallest_cohort = {fewest} ")
+    write_whole(workspace.policy, text.encode())
     return workspace
 
 

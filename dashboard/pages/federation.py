@@ -63,7 +63,7 @@ def server(visit: Visit) -> None:
         health(found, "superlink")
         if found.well:
             with st.spinner("Asking who is connected"):
-                rows = view.site_rows(read_roster(opened), (), view.online(opened))
+                rows = view.site_rows(read_roster(opened), None, view.online(opened))
             st.dataframe(rows, key="connected", hide_index=True, alt=f"{len(rows)} hospitals, connected or not")
 
 

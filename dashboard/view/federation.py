@@ -45,12 +45,12 @@ def federation(site: Site) -> Roster | None:
 
 
 def site_rows(
-    roster: Roster, newest: tuple[str, ...], online: Mapping[bytes, bool] | None = None
+    roster: Roster, newest: tuple[str, ...] | None, online: Mapping[bytes, bool] | None = None
 ) -> list[dict[str, str]]:
     """Every hospital that was invited.
 
     Args:
-        newest: whose updates were counted in the newest round.
+        newest: whose updates were counted in the newest round; None where that is said elsewhere.
         online: which nodes are connected, by their key, where the server runs in this workspace.
     """
     rows = []
@@ -59,9 +59,10 @@ def site_rows(
         row = {
             "Hospital": name,
             "Keys": "known" if member else "awaited",
-            "In the newest round": "yes" if name in newest else "no",
             "Signing key": f"{member.signing[:16]}…" if member else "",
         }
+        if newest is not None:
+            row["In the newest round"] = "yes" if name in newest else "no"
         if online is not None:
             row["Connected"] = "yes" if member and online.get(member.node.encode()) else "no"
         rows.append(row)
