@@ -6,9 +6,10 @@ import re
 import shutil
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, Locator, Page, TimeoutError, sync_playwright
 
 from dashboard.launch import address, free_port, start
 from dashboard.signin import accounts
@@ -57,6 +58,19 @@ class Visitor:
         """Wait until the script has run and what it sent is drawn."""
         self.page.locator('[data-testid="stApp"][data-test-script-state="notRunning"]').wait_for()
         self.page.wait_for_timeout(200)
+
+    def downloaded(self, button: Locator) -> bytes:
+        """What a button gives; pressed again, as a person would, where a page that drew itself anew took the click."""
+        for left in (1, 0):
+            try:
+                with self.page.expect_download(timeout=20_000) as started:
+                    button.click()
+                return Path(started.value.path()).read_bytes()
+            except TimeoutError:
+                if not left:
+                    raise
+                self.settled()
+        raise AssertionError
 
     def note(self, complaint: str, is_one: bool = True) -> None:
         """Remember what the browser complained about."""

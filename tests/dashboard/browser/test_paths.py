@@ -39,9 +39,7 @@ def test_a_clinician_finds_a_patient_and_reads_the_note(visitor: Come, size: tup
     assert CANARY in here.text and HOSTILE[:30] in here.text  # markup of the note shows as text
     assert here.page.locator(".note mark.negated").first.inner_text().startswith("chest pain")
     assert CANARY not in here.page.url and "patient-note" in here.page.url
-    with here.page.expect_download() as started:
-        here.page.get_by_role("button", name="Download what was read as FHIR").click()
-    bundle = json.loads(Path(started.value.path()).read_bytes())
+    bundle = json.loads(here.downloaded(here.page.get_by_role("button", name="Download what was read as FHIR")))
     assert bundle["resourceType"] == "Bundle" and bundle["entry"]
 
 
@@ -70,9 +68,7 @@ def test_an_officer_takes_the_log_along(visitor: Come) -> None:
     assert not here.page.get_by_label("Download as CSV: ", exact=False).first.is_visible()  # which no log would hold
     button = here.page.get_by_test_id("stDownloadButton").get_by_role("button", name="CSV")
     here.settled()
-    with here.page.expect_download() as started:
-        button.click()
-    rows = list(csv.DictReader(io.StringIO(Path(started.value.path()).read_text())))
+    rows = list(csv.DictReader(io.StringIO(here.downloaded(button).decode())))
     assert {"sequence", "event", "details"} <= rows[0].keys() and any(row["event"] == "signin" for row in rows)
 
 
